@@ -1,0 +1,86 @@
+// Package secret holds the signing secret of a webhook in a type that never prints itself.
+package secret
+
+import (
+	"crypto/subtle"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+)
+
+// Mask is what a Secret shows wherever something prints, logs or marshals it.
+const Mask = "[redacted]"
+
+// ErrMasked reports a mask where a secret belongs: text that had been printed or marshalled was read back.
+var ErrMasked = errors.New("reading a masked secret: the real value was never written")
+
+// Secret is a signing secret. The zero value holds none.
+//
+// Its text sits behind a pointer, as fmt walks into the unexported fields of a struct without calling their
+// methods. It cannot be compared with ==; use Equal.
+type Secret struct {
+	_ [0]func()
+	v *string
+}
+
+// New returns a Secret that holds text.
+func New(text string) Secret {
+	if text == "" {
+		return Secret{}
+	}
+	return Secret{v: &text}
+}
+
+// Reveal returns the text: the one way out.
+func (s Secret) Reveal() string {
+	if s.v == nil {
+		return ""
+	}
+	return *s.v
+}
+
+// IsZero reports whether s holds no text.
+func (s Secret) IsZero() bool { return s.v == nil }
+
+// Equal reports whether s and other hold the same text, in a time that does not depend on where they differ.
+func (s Secret) Equal(other Secret) bool {
+	return subtle.ConstantTimeCompare([]byte(s.Reveal()), []byte(other.Reveal())) == 1
+}
+
+// String returns Mask.
+func (s Secret) String() string { return Mask }
+
+// Format writes Mask for every verb.
+func (s Secret) Format(f fmt.State, _ rune) { _, _ = io.WriteString(f, Mask) }
+
+// LogValue returns Mask (log/slog).
+func (s Secret) LogValue() slog.Value { return slog.StringValue(Mask) }
+
+// MarshalText returns Mask (encoding).
+func (s Secret) MarshalText() ([]byte, error) { return []byte(Mask), nil }
+
+// MarshalJSON returns Mask as a JSON string.
+func (s Secret) MarshalJSON() ([]byte, error) { return []byte(`"` + Mask + `"`), nil }
+
+// UnmarshalText reads the text of a secret; Mask is ErrMasked.
+func (s *Secret) UnmarshalText(text []byte) error {
+	if string(text) == Mask {
+		return ErrMasked
+	}
+	*s = New(string(text))
+	return nil
+}
+
+// UnmarshalJSON reads a JSON string; null leaves s as it is, and Mask is ErrMasked.
+func (s *Secret) UnmarshalJSON(data []byte) error {
+	if string(data) == "null" {
+		return nil
+	}
+	var text string
+	if err := json.Unmarshal(data, &text); err != nil {
+		return err
+	}
+	return s.UnmarshalText([]byte(text))
+}
