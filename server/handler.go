@@ -1,0 +1,86 @@
+package server
+
+import (
+	"context"
+
+	"github.com/packhooks/packhooks/gen/serverapi"
+	"github.com/packhooks/packhooks/server/store"
+)
+
+// handler translates between the generated types and the store, and does nothing else.
+type handler struct {
+	webhooks store.Lister
+	baseURL  string
+}
+
+var _ serverapi.StrictServerInterface = (*handler)(nil)
+
+// ListWebhooks answers GET /organizations/{organizationId}/webhooks.
+func (h *handler) ListWebhooks(ctx context.Context, request serverapi.ListWebhooksRequestObject) (serverapi.ListWebhooksResponseObject, error) {
+	query, err := pageQuery(request)
+	if err != nil {
+		return nil, err
+	}
+	page, err := h.webhooks.ListWebhooks(ctx, query)
+	if err != nil {
+		return nil, err
+	}
+	perPage := *request.Params.PerPage
+	links := h.pageLinks(query, page)
+	return serverapi.ListWebhooks200JSONResponse{WebhookListJSONResponse: serverapi.WebhookListJSONResponse{
+		Body: serverapi.WebhookPage{
+			Data:  apiWebhooks(page.Webhooks),
+			Links: links,
+			Meta:  &serverapi.PageMeta{PerPage: &perPage},
+		},
+		Headers: serverapi.WebhookListResponseHeaders{
+			CacheControl: noStore,
+			Link:         linkHeader(links),
+			XRequestID:   exchangeOf(ctx).requestID,
+		},
+	}}, nil
+}
+
+// pageQuery is what a request asks of the store. Its page size is there: the contract has a default.
+func pageQuery(request serverapi.ListWebhooksRequestObject) (store.PageQuery, error) {
+	query := store.PageQuery{OrganizationID: request.OrganizationID, Limit: int(*request.Params.PerPage)}
+	if request.Params.Cursor == nil {
+		return query, nil
+	}
+	c, err := parseCursor(*request.Params.Cursor, request.OrganizationID)
+	if err != nil {
+		return query, badParameters(serverapi.ParameterError{Parameter: "cursor", Detail: err.Error()})
+	}
+	query.Seek, query.Position = c.seek, c.position
+	return query, nil
+}
+
+// StoreWebhook is the store's form of a webhook as the API shows it.
+func StoreWebhook(w serverapi.Webhook) store.Webhook {
+	return store.Webhook{
+		ID:        w.ID,
+		EventCode: w.EventCode,
+		Endpoint:  w.Endpoint,
+		Secret:    w.Secret,
+		Enabled:   w.Enabled,
+		CreatedAt: w.CreatedAt,
+		UpdatedAt: w.UpdatedAt,
+	}
+}
+
+// apiWebhooks is the API's form of webhooks as the store keeps them; never nil, which JSON would make null.
+func apiWebhooks(webhooks []store.Webhook) []serverapi.Webhook {
+	out := make([]serverapi.Webhook, len(webhooks))
+	for i, w := range webhooks {
+		out[i] = serverapi.Webhook{
+			ID:        w.ID,
+			EventCode: w.EventCode,
+			Endpoint:  w.Endpoint,
+			Secret:    w.Secret,
+			Enabled:   w.Enabled,
+			CreatedAt: w.CreatedAt.UTC(),
+			UpdatedAt: w.UpdatedAt.UTC(),
+		}
+	}
+	return out
+}

@@ -1,0 +1,97 @@
+package server
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"net/http"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/labstack/echo/v4"
+
+	"github.com/packhooks/packhooks/gen/serverapi"
+	"github.com/packhooks/packhooks/server/store"
+)
+
+const noStore = "no-store"
+
+// problem is an error that knows its response.
+type problem struct {
+	status int
+	detail string
+	header map[string]string
+	params []serverapi.ParameterError
+	cause  error // for the log alone
+}
+
+func (p *problem) Error() string { return p.detail }
+func (p *problem) Unwrap() error { return p.cause }
+
+func badRequest(detail string) *problem {
+	return &problem{status: http.StatusBadRequest, detail: detail}
+}
+
+func badParameters(params ...serverapi.ParameterError) *problem {
+	names := make([]string, len(params))
+	for i, p := range params {
+		names[i] = strconv.Quote(p.Parameter)
+	}
+	return &problem{status: http.StatusBadRequest, detail: "invalid parameter " + strings.Join(names, ", "), params: params}
+}
+
+func unauthorized(challenge, detail string) *problem {
+	return &problem{status: http.StatusUnauthorized, detail: detail, header: map[string]string{echo.HeaderWWWAuthenticate: challenge}}
+}
+
+func tryLater(status int, wait time.Duration, detail string, cause error) *problem {
+	seconds := strconv.Itoa(max(1, int((wait+time.Second-1)/time.Second)))
+	return &problem{status: status, detail: detail, header: map[string]string{echo.HeaderRetryAfter: seconds}, cause: cause}
+}
+
+// problemOf is the one place where an error becomes a status.
+func problemOf(err error) *problem {
+	var known *problem
+	var framework *echo.HTTPError
+	switch {
+	case errors.As(err, &known):
+		return known
+	case errors.Is(err, store.ErrUnavailable), errors.Is(err, context.DeadlineExceeded), errors.Is(err, context.Canceled):
+		return tryLater(http.StatusServiceUnavailable, time.Second, "the storage cannot be reached or took too long; wait for the seconds in Retry-After", err)
+	case errors.As(err, &framework) && framework.Code == http.StatusNotFound:
+		return &problem{status: http.StatusNotFound, detail: "there is no such path"}
+	case errors.As(err, &framework) && framework.Code == http.StatusBadRequest:
+		return badRequest("the request does not fit the contract")
+	default:
+		return &problem{status: http.StatusInternalServerError, detail: "the server met a fault of its own; quote the request id when you report it", cause: err}
+	}
+}
+
+// respondProblem writes err as a problem (RFC 9457). Echo calls it again for an error that was answered already.
+func respondProblem(err error, c echo.Context) {
+	if c.Response().Committed {
+		return
+	}
+	p, x := problemOf(err), exchangeOf(c.Request().Context())
+	if p.status >= http.StatusInternalServerError {
+		x.fault = err
+	}
+	body := serverapi.Problem{
+		Type:      "about:blank",
+		Title:     http.StatusText(p.status),
+		Status:    int32(p.status), //nolint:gosec // three digits
+		Detail:    p.detail,
+		Instance:  c.Request().URL.EscapedPath(),
+		RequestID: x.requestID,
+	}
+	if len(p.params) > 0 {
+		body.Errors = &p.params
+	}
+	for name, value := range p.header {
+		c.Response().Header().Set(name, value)
+	}
+	c.Response().Header().Set(echo.HeaderContentType, "application/problem+json")
+	c.Response().WriteHeader(p.status)
+	_ = json.NewEncoder(c.Response()).Encode(body) // the client is gone; there is nobody left to tell
+}
