@@ -1,0 +1,75 @@
+# Everything here needs Go and nothing else, unless its line says so.
+SHELL   := /bin/sh
+GO      ?= go
+TOOL    := $(GO) tool -modfile=tools/go.mod
+VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo unknown)
+FUZZTIME ?= 10s
+# Exact, as npx would otherwise take whatever is newest today.
+REDOCLY := REDOCLY_TELEMETRY=off REDOCLY_SUPPRESS_UPDATE_NOTICE=true npx --yes @redocly/cli@2.77.0
+
+.DEFAULT_GOAL := help
+
+.PHONY: help
+help: ## List the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "%-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+.PHONY: run
+run: build ## Serve sixty made-up webhooks from a throw-away database; prints what to paste
+	bin/packhooks serve --demo
+
+.PHONY: build
+build: ## Build bin/packhooks: one static binary
+	CGO_ENABLED=0 $(GO) build -trimpath -ldflags '-s -w -X main.version=$(VERSION)' -o bin/packhooks ./cmd/packhooks
+
+.PHONY: generate
+generate: ## Regenerate everything that comes from api/openapi.yaml
+	$(GO) generate .
+	$(GO) test ./api -run '^TestContractTables$$' -count=1 -args -update
+
+.PHONY: check-generate
+check-generate: ## Fail when committed output differs from what the contract gives: changed, new or stale
+	find gen -name '*.gen.go' -delete
+	$(MAKE) generate
+	@drift=$$(git status --porcelain -- gen docs/contract.md) && test -z "$$drift" || \
+		{ echo "generated output differs from what is committed:"; echo "$$drift"; exit 1; }
+
+.PHONY: test
+test: ## Run the tests
+	$(GO) test ./...
+
+.PHONY: race
+race: ## Run the tests under the race detector (needs a C compiler)
+	CGO_ENABLED=1 $(GO) test -race -timeout 30m ./...
+
+.PHONY: lint
+lint: ## Lint the Go code, the tools included
+	$(GO) vet ./...
+	$(TOOL) golangci-lint run
+	$(GO) -C tools tool golangci-lint run
+
+.PHONY: lint-spec
+lint-spec: ## Lint the contract (needs npm)
+	$(REDOCLY) lint --config api/redocly.yaml api/openapi.yaml
+
+.PHONY: breaking
+breaking: ## Hold api/openapi.yaml to api/released.yaml, its version and CHANGELOG.md
+	$(GO) -C tools run ./breaking ../api/released.yaml ../api/openapi.yaml ../CHANGELOG.md
+
+.PHONY: drill
+drill: ## Edit a copy of the contract in ten ways; check what generation, compiler, tests and breaking say
+	$(GO) -C tools run ./drill ..
+
+.PHONY: bench
+bench: ## Run the benchmarks
+	$(GO) test -run '^$$' -bench . -benchmem ./...
+
+.PHONY: fuzz
+fuzz: ## Run every fuzz target for FUZZTIME (10s)
+	@$(GO) test -list '^Fuzz' ./... | \
+	awk '/^Fuzz/{t[n++]=$$1} /^ok/{for(i=0;i<n;i++)print $$2,t[i]; n=0}' | \
+	while read -r pkg target; do echo "$$pkg $$target"; \
+		$(GO) test -run '^$$' -fuzz "^$$target\$$" -fuzztime $(FUZZTIME) $$pkg || exit 1; done
+
+.PHONY: vuln
+vuln: ## Look for known vulnerabilities (needs https://vuln.go.dev)
+	$(TOOL) govulncheck ./...
