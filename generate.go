@@ -1,5 +1,16 @@
-// Package packhooks is the root of a spec-first project: api/openapi.yaml describes Pack Cloud's webhook
-// subscriptions API, and the two lines below turn it into Go.
+// Package packhooks is the root of a spec-first project: one document, api/openapi.yaml, describes Pack Cloud's
+// webhook subscriptions API, and everything else is generated from it, implements it or checks it.
+//
+//	api          the contract, and what turns it into Go
+//	gen          what was turned: clientapi (models and HTTP calls), serverapi (models and the echo interface)
+//	client       the library that programs import: pages, retries, redacted secrets
+//	server       the handler that answers the contract from any store
+//	server/store where webhooks and tokens live: sqlite, postgres
+//	conformance  checks any server against the contract
+//	cmd          the packhooks command
+//	tools        the generator, linters and spec tools, in a module of their own
+//
+// After an edit of the contract run go generate (or make generate). What no longer fits then fails to compile.
 package packhooks
 
 //go:generate go tool -modfile=tools/go.mod oapi-codegen -config api/client.codegen.yaml api/openapi.yaml

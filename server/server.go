@@ -77,9 +77,8 @@ func (c Config) withDefaults() (Config, error) {
 	if c.Webhooks == nil || c.Tokens == nil {
 		return c, fmt.Errorf("configuring server: Webhooks and Tokens are required")
 	}
-	u, err := url.Parse(c.PublicURL)
-	if err != nil || (u.Scheme != "http" && u.Scheme != "https") || u.Host == "" || u.User != nil || u.RawQuery != "" || u.Fragment != "" {
-		return c, fmt.Errorf("configuring server: public URL %q is not an absolute http or https URL without user, query and fragment", c.PublicURL)
+	if !validPublicURL(c.PublicURL) { // not quoted: it may hold a password
+		return c, fmt.Errorf("configuring server: public URL must be an absolute http or https URL without user, query and fragment")
 	}
 	c.PublicURL = strings.TrimRight(c.PublicURL, "/")
 	c.BasePath = strings.TrimRight(orDefault(c.BasePath, DefaultBasePath), "/")
@@ -92,6 +91,11 @@ func (c Config) withDefaults() (Config, error) {
 	c.MaxInFlight = orDefault(c.MaxInFlight, DefaultMaxInFlight)
 	c.RequestTimeout = orDefault(c.RequestTimeout, DefaultRequestTimeout)
 	return c, nil
+}
+
+func validPublicURL(text string) bool {
+	u, err := url.Parse(text)
+	return err == nil && (u.Scheme == "http" || u.Scheme == "https") && u.Host != "" && u.User == nil && u.RawQuery == "" && u.Fragment == ""
 }
 
 func orDefault[T comparable](value, fallback T) T {

@@ -1,0 +1,130 @@
+package server_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/packhooks/packhooks/server"
+	"github.com/packhooks/packhooks/server/store"
+)
+
+// lister is a store that does what a test says.
+type lister func(context.Context, store.PageQuery) (store.Page, error)
+
+func (l lister) ListWebhooks(ctx context.Context, q store.PageQuery) (store.Page, error) {
+	return l(ctx, q)
+}
+
+func TestFaultsOfTheStore(t *testing.T) {
+	tests := []struct {
+		name  string
+		store lister
+		want  int
+	}{
+		{"unavailable", func(context.Context, store.PageQuery) (store.Page, error) {
+			return store.Page{}, fmt.Errorf("dialing: %w", store.ErrUnavailable)
+		}, 503},
+		{"too slow", func(ctx context.Context, _ store.PageQuery) (store.Page, error) {
+			<-ctx.Done()
+			return store.Page{}, ctx.Err()
+		}, 503},
+		{"broken", func(context.Context, store.PageQuery) (store.Page, error) {
+			return store.Page{}, errors.New("secret-cause")
+		}, 500},
+		{"panic", func(context.Context, store.PageQuery) (store.Page, error) { panic("secret-value") }, 500},
+		{"runtime panic", func(context.Context, store.PageQuery) (store.Page, error) {
+			var p *store.Page
+			return *p, nil
+		}, 500},
+	}
+	for _, test := range tests {
+		t.Run(test.name, func(t *testing.T) {
+			f := newFixture(t, func(c *server.Config) { c.Webhooks, c.RequestTimeout = test.store, 50*time.Millisecond })
+			a := f.list("")
+			if a.StatusCode != test.want || strings.Contains(string(a.body), "secret") || strings.Contains(string(a.body), "dialing") {
+				t.Errorf("%d %s", a.StatusCode, a.body)
+			}
+			if test.want == 503 && a.Header.Get("Retry-After") != "1" {
+				t.Errorf("Retry-After is %q", a.Header.Get("Retry-After"))
+			}
+			if !strings.Contains(f.log.String(), `"fault":`) || strings.Contains(f.log.String(), "secret-value") {
+				t.Errorf("log is %s", f.log)
+			}
+		})
+	}
+}
+
+func TestNilWebhooksAreAnEmptyArray(t *testing.T) {
+	f := newFixture(t, func(c *server.Config) {
+		c.Webhooks = lister(func(context.Context, store.PageQuery) (store.Page, error) { return store.Page{}, nil })
+	})
+	if a := f.list(""); !strings.HasPrefix(string(a.body), `{"data":[],`) {
+		t.Errorf("body is %s", a.body)
+	}
+}
+
+// What is over the cap is refused at once, and the server recovers by itself.
+func TestInFlightCap(t *testing.T) {
+	release := make(chan struct{})
+	entered := make(chan struct{}, 8)
+	f := newFixture(t, func(c *server.Config) {
+		c.MaxInFlight = 2
+		c.Webhooks = lister(func(context.Context, store.PageQuery) (store.Page, error) {
+			entered <- struct{}{}
+			<-release
+			return store.Page{}, nil
+		})
+	})
+	var wg sync.WaitGroup
+	for range 2 {
+		wg.Go(func() {
+			if a := f.list(""); a.StatusCode != http.StatusOK {
+				t.Errorf("admitted request got %d", a.StatusCode)
+			}
+		})
+		<-entered
+	}
+	if a := f.list(""); a.StatusCode != 503 || a.Header.Get("Retry-After") == "" {
+		t.Errorf("third request got %d", a.StatusCode)
+	}
+	close(release)
+	wg.Wait()
+	f.list("").page(t)
+}
+
+func TestConfigIsChecked(t *testing.T) {
+	ok := server.Config{
+		Webhooks: lister(nil), Tokens: struct{ store.Authenticator }{}, PublicURL: "https://h",
+	}
+	tests := []struct {
+		name   string
+		change func(*server.Config)
+		want   string
+	}{
+		{"no store", func(c *server.Config) { c.Webhooks = nil }, "Webhooks and Tokens are required"},
+		{"no tokens", func(c *server.Config) { c.Tokens = nil }, "Webhooks and Tokens are required"},
+		{"no public URL", func(c *server.Config) { c.PublicURL = "" }, "public URL"},
+		{"relative public URL", func(c *server.Config) { c.PublicURL = "/x" }, "public URL"},
+		{"public URL with user", func(c *server.Config) { c.PublicURL = "https://u:p@h" }, "public URL"},
+		{"public URL with query", func(c *server.Config) { c.PublicURL = "https://h?x" }, "public URL"},
+		{"base path", func(c *server.Config) { c.BasePath = "/:x" }, "base path"},
+		{"relative base path", func(c *server.Config) { c.BasePath = "v1" }, "base path"},
+		{"root", func(c *server.Config) { c.BasePath = "/" }, ""},
+	}
+	for _, test := range tests {
+		t.Run(test.name, func(t *testing.T) {
+			c := ok
+			test.change(&c)
+			_, err := server.New(c)
+			if (err == nil) != (test.want == "") || err != nil && !strings.Contains(err.Error(), test.want) {
+				t.Errorf("error is %v, want %q", err, test.want)
+			}
+		})
+	}
+}

@@ -1,0 +1,215 @@
+package server_test
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"path/filepath"
+	"slices"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/getkin/kin-openapi/openapi3"
+	"github.com/getkin/kin-openapi/openapi3filter"
+	"github.com/getkin/kin-openapi/routers"
+
+	"github.com/packhooks/packhooks/api"
+	"github.com/packhooks/packhooks/gen/serverapi"
+	"github.com/packhooks/packhooks/server"
+	"github.com/packhooks/packhooks/server/store"
+	"github.com/packhooks/packhooks/server/store/keyset"
+	"github.com/packhooks/packhooks/server/store/sqlite"
+)
+
+// publicURL differs from where the test server listens, as it does behind a proxy.
+const publicURL = "https://webhooks.example.com"
+
+// fixture is a server on a real socket and a real SQLite database, with a token for the organization "acme".
+type fixture struct {
+	*testing.T
+	url   string
+	db    *sqlite.Store
+	token string
+	log   *bytes.Buffer
+}
+
+// newFixture starts a server; change may adjust its configuration.
+func newFixture(t *testing.T, change ...func(*server.Config)) *fixture {
+	t.Helper()
+	dir := t.TempDir()
+	keys, err := keyset.Create(filepath.Join(dir, "test.db.keyset"))
+	check(t, err)
+	db, err := sqlite.Open(t.Context(), filepath.Join(dir, "test.db"), keys)
+	check(t, err)
+	t.Cleanup(func() { check(t, db.Close()) })
+	f := &fixture{T: t, db: db, log: &bytes.Buffer{}}
+	f.token = f.newToken(store.Token{Organizations: []string{"acme"}})
+	config := server.Config{
+		Webhooks: db, Tokens: db, PublicURL: publicURL,
+		Logger: slog.New(slog.NewJSONHandler(f.log, &slog.HandlerOptions{Level: slog.LevelDebug})),
+	}
+	for _, c := range change {
+		c(&config)
+	}
+	handler, err := server.New(config)
+	check(t, err)
+	srv := httptest.NewServer(handler)
+	t.Cleanup(srv.Close)
+	f.url = srv.URL
+	return f
+}
+
+func check(t testing.TB, err error) {
+	t.Helper()
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+func (f *fixture) newToken(token store.Token) string {
+	f.Helper()
+	text := store.NewToken()
+	hash, _ := store.HashToken(text)
+	_, err := f.db.CreateToken(f.Context(), hash, token)
+	check(f, err)
+	return text
+}
+
+// seed imports n webhooks into an organization, created one second apart.
+func (f *fixture) seed(organization string, n int) []store.Webhook {
+	f.Helper()
+	webhooks := make([]store.Webhook, n)
+	for i := range webhooks {
+		at := time.Date(2024, 8, 2, 9, 30, i, 0, time.UTC)
+		webhooks[i] = store.Webhook{
+			ID: fmt.Sprintf("wh_%06d", i), EventCode: "orders.created", Secret: fmt.Sprintf("very-secret-%06d", i),
+			Endpoint: "https://myapp.packcloud.local/order-created", Enabled: i%2 == 0, CreatedAt: at, UpdatedAt: at,
+		}
+	}
+	f.put(organization, webhooks...)
+	return webhooks
+}
+
+func (f *fixture) put(organization string, webhooks ...store.Webhook) {
+	f.Helper()
+	_, err := f.db.ImportWebhooks(f.Context(), organization, func(yield func(store.Webhook, error) bool) {
+		for _, w := range webhooks {
+			if !yield(w, nil) {
+				return
+			}
+		}
+	}, false)
+	check(f, err)
+}
+
+// answer is a response that was read and found to keep the contract.
+type answer struct {
+	*http.Response
+	body []byte
+}
+
+func (a *answer) page(t testing.TB) serverapi.WebhookPage {
+	t.Helper()
+	var page serverapi.WebhookPage
+	if a.StatusCode != http.StatusOK {
+		t.Fatalf("status %d: %s", a.StatusCode, a.body)
+	}
+	check(t, json.Unmarshal(a.body, &page))
+	return page
+}
+
+func (a *answer) problem(t testing.TB) serverapi.Problem {
+	t.Helper()
+	var problem serverapi.Problem
+	check(t, json.Unmarshal(a.body, &problem))
+	return problem
+}
+
+// list asks for webhooks of acme with the fixture's token; query includes its question mark.
+func (f *fixture) list(query string) *answer {
+	f.Helper()
+	return f.do(http.MethodGet, "/v1/organizations/acme/webhooks"+query, http.Header{"Authorization": {"Bearer " + f.token}}, nil)
+}
+
+// do sends a request as it is written and holds the response to the contract.
+func (f *fixture) do(method, target string, header http.Header, body io.Reader) *answer {
+	f.Helper()
+	req, err := http.NewRequestWithContext(f.Context(), method, f.url, body)
+	check(f, err)
+	req.URL.Opaque = target // as it is: net/url would tidy up what is to be tested
+	req.Header = header
+	resp, err := http.DefaultTransport.RoundTrip(req)
+	check(f, err)
+	defer resp.Body.Close()
+	text, err := io.ReadAll(resp.Body)
+	check(f, err)
+	if err := keepsContract(method, target, header, resp, text); err != nil {
+		f.Errorf("%s %s: %d breaks the contract: %v\n%s", method, target, resp.StatusCode, err, text)
+	}
+	return &answer{resp, text}
+}
+
+// contract is api/openapi.yaml with its one operation.
+var contract = func() *routers.Route {
+	doc, err := openapi3.NewLoader().LoadFromData(api.Spec)
+	if err != nil {
+		panic(err)
+	}
+	const path = "/organizations/{organizationId}/webhooks"
+	item := doc.Paths.Value(path)
+	return &routers.Route{Spec: doc, Path: path, PathItem: item, Method: http.MethodGet, Operation: item.Get}
+}()
+
+// keepsContract validates a response, its headers included, whatever the request was: 404 and 405 are declared at
+// the operation too.
+func keepsContract(method, target string, header http.Header, resp *http.Response, body []byte) error {
+	req, err := http.NewRequest(http.MethodGet, publicURL, nil)
+	if err != nil {
+		return err
+	}
+	input := &openapi3filter.ResponseValidationInput{
+		RequestValidationInput: &openapi3filter.RequestValidationInput{Request: req, Route: contract},
+		Status:                 resp.StatusCode,
+		Header:                 resp.Header,
+		Options:                &openapi3filter.Options{IncludeResponseStatus: true, MultiError: true},
+	}
+	if method == http.MethodHead { // which has no body
+		input.Options.ExcludeResponseBody = true
+	}
+	input.SetBodyBytes(body)
+	return errors.Join(
+		openapi3filter.ValidateResponse(req.Context(), input),
+		record(method, target, header, resp, body),
+	)
+}
+
+var recorded atomic.Int64
+
+// record writes the exchange to a file of the folder that PACKHOOKS_RECORD names, for a second opinion by another
+// validator (make second-opinion).
+func record(method, target string, header http.Header, resp *http.Response, body []byte) error {
+	dir := os.Getenv("PACKHOOKS_RECORD")
+	if dir == "" {
+		return nil
+	}
+	clone := header.Clone()
+	if clone.Get("Authorization") != "" {
+		clone.Set("Authorization", "Bearer redacted")
+	}
+	data, err := json.Marshal(map[string]any{
+		"request":  map[string]any{"method": method, "url": publicURL + target, "header": clone},
+		"response": map[string]any{"status": resp.StatusCode, "header": resp.Header, "body": string(body)},
+		"valid":    !slices.Contains([]int{400, 404, 405}, resp.StatusCode),
+	})
+	if err != nil {
+		return err
+	}
+	return os.WriteFile(filepath.Join(dir, fmt.Sprintf("%05d.json", recorded.Add(1))), data, 0o600)
+}
