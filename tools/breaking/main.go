@@ -7,7 +7,6 @@
 package main
 
 import (
-	"encoding/json"
 	"fmt"
 	"io"
 	"os"
@@ -18,6 +17,7 @@ import (
 	"github.com/oasdiff/oasdiff/checker"
 	"github.com/oasdiff/oasdiff/diff"
 	"github.com/oasdiff/oasdiff/load"
+	"go.yaml.in/yaml/v4"
 	"golang.org/x/mod/semver"
 )
 
@@ -61,7 +61,7 @@ func version(s *load.SpecInfo) string { return "v" + s.GetVersion() }
 
 // change is what differs between two contracts.
 type change struct {
-	diff     []byte // as JSON, empty when nothing differs
+	diff     []byte // as YAML, empty when nothing differs
 	breaking []string
 	additive []string
 }
@@ -70,6 +70,7 @@ func compare(released, current *load.SpecInfo) (change, error) {
 	config := diff.NewConfig(diff.WithExcludeElements([]string{
 		diff.ExcludeDescriptionOption, diff.ExcludeTitleOption, diff.ExcludeSummaryOption,
 		diff.ExcludeExamplesOption, diff.ExcludeExtensionsOption,
+		diff.ExcludeEndpointsOption, // the paths once more
 	}))
 	d, sources, err := diff.GetWithOperationsSourcesMap(config, released, current)
 	if err != nil {
@@ -94,7 +95,7 @@ func compare(released, current *load.SpecInfo) (change, error) {
 	}
 	d.InfoDiff = nil
 	if !d.Empty() {
-		c.diff, err = json.Marshal(d)
+		c.diff, err = yaml.Marshal(d)
 	}
 	return c, err
 }
@@ -117,7 +118,7 @@ func (c change) print(out io.Writer) {
 		fmt.Fprintln(out, "additive:", text)
 	}
 	if len(c.diff) > 0 && len(c.breaking)+len(c.additive) == 0 {
-		fmt.Fprintf(out, "changed, and no rule of compatibility speaks of it: %s\n", c.diff)
+		fmt.Fprintf(out, "changed, and no rule of compatibility speaks of it:\n%s", c.diff)
 	}
 }
 
