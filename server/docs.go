@@ -42,21 +42,25 @@ func registerDocs(e *echo.Echo, baseURL string) error {
 	if err != nil {
 		return fmt.Errorf("writing contract as JSON: %w", err)
 	}
-	serve := func(path, contentType string, body []byte) {
+	get := func(path string, h echo.HandlerFunc) {
 		e.Match([]string{http.MethodGet, http.MethodHead}, path, func(c echo.Context) error {
-			c.Response().Header().Set("Content-Security-Policy", docsPolicy)
-			return c.Blob(http.StatusOK, contentType, body)
+			c.Response().Header().Set(echo.HeaderContentSecurityPolicy, docsPolicy)
+			c.Response().Header().Set(echo.HeaderCacheControl, "no-cache") // nothing here is secret
+			return h(c)
 		})
+	}
+	serve := func(path, contentType string, body []byte) {
+		get(path, func(c echo.Context) error { return c.Blob(http.StatusOK, contentType, body) })
 	}
 	serve("/openapi.yaml", "application/yaml", api.Spec)
 	serve("/openapi.json", echo.MIMEApplicationJSON, exact)
 	serve("/docs", echo.MIMETextHTMLCharsetUTF8, docsPage)
 	serve("/docs/docs.js", "text/javascript; charset=utf-8", docsScript)
 	serve("/docs/openapi.json", echo.MIMEApplicationJSON, local)
-	e.GET("/docs/", func(c echo.Context) error { return c.Redirect(http.StatusMovedPermanently, "../docs") })
+	get("/docs/", func(c echo.Context) error { return c.Redirect(http.StatusMovedPermanently, "../docs") })
 	assets := http.StripPrefix("/docs/", statigz.FileServer(static.FS))
 	for _, name := range []string{"swagger-ui.css", "swagger-ui-bundle.js", "favicon-32x32.png"} {
-		e.Match([]string{http.MethodGet, http.MethodHead}, "/docs/"+name, echo.WrapHandler(assets))
+		get("/docs/"+name, echo.WrapHandler(assets))
 	}
 	return nil
 }

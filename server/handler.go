@@ -1,7 +1,10 @@
 package server
 
 import (
+	"bytes"
 	"context"
+	"encoding/json"
+	"net/http"
 
 	"github.com/packhooks/packhooks/gen/serverapi"
 	"github.com/packhooks/packhooks/server/store"
@@ -27,7 +30,7 @@ func (h *handler) ListWebhooks(ctx context.Context, request serverapi.ListWebhoo
 	}
 	perPage := *request.Params.PerPage
 	links := h.pageLinks(query, page)
-	return serverapi.ListWebhooks200JSONResponse{WebhookListJSONResponse: serverapi.WebhookListJSONResponse{
+	return plainJSON{serverapi.WebhookListJSONResponse{
 		Body: serverapi.WebhookPage{
 			Data:  apiWebhooks(page.Webhooks),
 			Links: links,
@@ -39,6 +42,30 @@ func (h *handler) ListWebhooks(ctx context.Context, request serverapi.ListWebhoo
 			XRequestID:   exchangeOf(ctx).requestID,
 		},
 	}}, nil
+}
+
+// plainJSON leaves &, < and > in links and endpoints as they are, where the generated response writes \u0026: people
+// copy links from a terminal.
+type plainJSON struct {
+	serverapi.WebhookListJSONResponse
+}
+
+func (r plainJSON) VisitListWebhooksResponse(w http.ResponseWriter) error {
+	var body bytes.Buffer
+	encoder := json.NewEncoder(&body)
+	encoder.SetEscapeHTML(false)
+	if err := encoder.Encode(r.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.Header().Set("Cache-Control", r.Headers.CacheControl)
+	w.Header().Set("X-Request-Id", r.Headers.XRequestID)
+	if r.Headers.Link != nil {
+		w.Header().Set("Link", *r.Headers.Link)
+	}
+	w.WriteHeader(http.StatusOK)
+	_, err := body.WriteTo(w)
+	return err
 }
 
 // pageQuery is what a request asks of the store. Its page size is there: the contract has a default.

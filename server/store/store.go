@@ -153,6 +153,9 @@ var (
 	// ErrUnavailable is a failure that may pass by itself: the storage cannot be reached or is too busy.
 	ErrUnavailable = errors.New("storage is unavailable")
 
+	// ErrWrongKey is a store that was sealed under keys that the cipher does not hold.
+	ErrWrongKey = errors.New("the keyset does not belong to this database")
+
 	// ErrDuplicateID is an import that holds an id twice.
 	ErrDuplicateID = errors.New("duplicate webhook id")
 )

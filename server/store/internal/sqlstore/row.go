@@ -1,0 +1,79 @@
+package sqlstore
+
+import (
+	"context"
+	"database/sql"
+	"encoding/hex"
+	"fmt"
+	"strings"
+	"time"
+	"unicode/utf8"
+
+	"github.com/packhooks/packhooks/server/store"
+)
+
+// Row is a webhook as it is kept: times in microseconds since 1970, the secret sealed.
+type Row struct {
+	CreatedAt int64  `json:"created_at"`
+	ID        string `json:"id"`
+	EventCode string `json:"event_code"`
+	Endpoint  string `json:"endpoint"`
+	Secret    bytea  `json:"secret"`
+	Enabled   bool   `json:"enabled"`
+	UpdatedAt int64  `json:"updated_at"`
+}
+
+// bytea is bytes that are hexadecimal in JSON, which both engines read.
+type bytea []byte
+
+func (b bytea) MarshalText() ([]byte, error) { return hex.AppendEncode(nil, b), nil }
+
+// seal turns a webhook into a row.
+func (s *Store) seal(ctx context.Context, organization string, w store.Webhook) (Row, error) {
+	if err := storable("id", w.ID, "event code", w.EventCode, "endpoint", w.Endpoint, "secret", w.Secret); err != nil {
+		return Row{}, fmt.Errorf("webhook %q: %w", w.ID, err)
+	}
+	secret, err := s.Cipher.Seal(ctx, []byte(w.Secret), store.SecretPlace(organization, w.ID))
+	if err != nil {
+		return Row{}, fmt.Errorf("sealing secret of webhook %q: %w", w.ID, err)
+	}
+	return Row{w.CreatedAt.UnixMicro(), w.ID, w.EventCode, w.Endpoint, secret, w.Enabled, w.UpdatedAt.UnixMicro()}, nil
+}
+
+// open turns a row into a webhook.
+func (s *Store) open(ctx context.Context, organization string, r Row) (store.Webhook, error) {
+	secret, err := s.reveal(ctx, organization, r.ID, r.Secret)
+	return store.Webhook{
+		ID: r.ID, EventCode: r.EventCode, Endpoint: r.Endpoint, Secret: string(secret), Enabled: r.Enabled,
+		CreatedAt: time.UnixMicro(r.CreatedAt).UTC(), UpdatedAt: time.UnixMicro(r.UpdatedAt).UTC(),
+	}, err
+}
+
+func (s *Store) reveal(ctx context.Context, organization, id string, secret []byte) ([]byte, error) {
+	text, err := s.Cipher.Open(ctx, secret, store.SecretPlace(organization, id))
+	if err != nil {
+		return nil, fmt.Errorf("opening secret of webhook %q of organization %q: %w", id, organization, err)
+	}
+	return text, nil
+}
+
+// storable refuses text that one engine or the other would not keep as it is. It takes pairs of a name and a text.
+func storable(pairs ...string) error {
+	for i := 0; i < len(pairs); i += 2 {
+		if text := pairs[i+1]; !utf8.ValidString(text) || strings.ContainsRune(text, 0) {
+			return fmt.Errorf("%s is not UTF-8 without NUL", pairs[i])
+		}
+	}
+	return nil
+}
+
+// each scans every row of a result.
+func each(rows *sql.Rows, scan func() error) error {
+	defer rows.Close()
+	for rows.Next() {
+		if err := scan(); err != nil {
+			return err
+		}
+	}
+	return rows.Err()
+}

@@ -1,0 +1,40 @@
+package sqlstore
+
+// Statements is the SQL of an engine, with the parameters of each in order. Every statement on webhooks names one
+// organization, NextOrganization excepted.
+type Statements struct {
+	// PageFrom and PageBefore read one page and what lies on its other side, in one statement and so as of one
+	// moment. Organization, created_at, id, limit; returns whether there is anything on the other side, then the
+	// columns of a webhook, null when the page is empty.
+	PageFrom   string
+	PageBefore string
+
+	Delete string // organization, JSON array of ids; returns the ids that were there
+
+	// An import stages into a table that only its connection sees, then merges.
+	StageBegin  string // none
+	StageInsert string // JSON array of Row; returns the ids that were new
+	StageSame   string // organization, id, limit: staged rows after id that are stored alike, but for the secret
+	StageKeep   string // JSON array of sameSecret
+	StageEnd    string // none
+	MergeBegin  string // none
+	MergeRemove string // organization
+	MergeUpsert string // organization
+	Count       string // organization
+	Lock        string // organization: keeps other writers of it out until the end of the transaction
+
+	ClaimKeys  string // key check, for a database that has none
+	KeyCheck   string // none; returns key check, rotation
+	HoldKeys   string // none; returns rotation, and keeps it until the end of the transaction
+	BeginKeys  string // none: another rotation
+	RenewCheck string // key check
+
+	NextOrganization string // organization; returns the one after it
+	Secrets          string // organization, created_at, id, limit; returns created_at, id, secret
+	SwapSecrets      string // organization, JSON array of swap
+
+	CreateToken string // hash, id, name, organizations, created_at, expires_at
+	FindToken   string // hash; returns id, organizations, expires_at, revoked_at
+	ListTokens  string // none
+	RevokeToken string // id, revoked_at
+}

@@ -1,0 +1,92 @@
+// Package sqlstore is what the SQL engines have in common: everything of a store.Store but the SQL itself, opening
+// a database, and telling passing failures from lasting ones. Those are in package sqlite and package postgres.
+//
+// Batches travel as one JSON parameter, which both engines unpack in SQL: the statements stay constants that can be
+// pasted into a shell, one round trip carries hundreds of rows, and the Go here is the same for both.
+package sqlstore
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/packhooks/packhooks/server/store"
+)
+
+// Store is a store.Store on an engine. Its fields are set once, before Start.
+type Store struct {
+	DB     *sql.DB // webhooks and the key check
+	Tokens *sql.DB // tokens; may be DB
+	Cipher store.Cipher
+	SQL    Statements
+
+	// Timeout bounds every statement but those of an import. Zero is no bound.
+	Timeout time.Duration
+
+	// Transient reports whether an error of the engine may pass by itself.
+	Transient func(error) bool
+
+	// Shut closes whatever the store stands on.
+	Shut func() error
+}
+
+var _ store.Store = (*Store)(nil)
+
+// Start checks that the cipher belongs to the database, which it claims when it is new.
+func (s *Store) Start(ctx context.Context) error {
+	if s.Cipher == nil {
+		return errors.New("no cipher to seal secrets with")
+	}
+	check, err := s.Cipher.Seal(ctx, nil, checkPlace)
+	if err != nil {
+		return fmt.Errorf("sealing key check: %w", err)
+	}
+	if _, err := s.DB.ExecContext(ctx, s.SQL.ClaimKeys, check); err != nil {
+		return fmt.Errorf("writing key check: %w", s.failure(ctx, err))
+	}
+	return s.Ready(ctx)
+}
+
+// Ready reports whether the database answers and the cipher still holds its keys.
+func (s *Store) Ready(ctx context.Context) error {
+	ctx, cancel := s.bound(ctx)
+	defer cancel()
+	var check []byte
+	var rotation int64
+	if err := s.DB.QueryRowContext(ctx, s.SQL.KeyCheck).Scan(&check, &rotation); err != nil {
+		return fmt.Errorf("reading key check: %w", s.failure(ctx, err))
+	}
+	if _, err := s.Cipher.Open(ctx, check, checkPlace); err != nil {
+		return fmt.Errorf("opening key check: %w: %w", store.ErrWrongKey, err)
+	}
+	if err := s.Tokens.PingContext(ctx); err != nil {
+		return fmt.Errorf("reaching tokens: %w", s.failure(ctx, err))
+	}
+	return nil
+}
+
+// Close closes the database.
+func (s *Store) Close() error { return s.Shut() }
+
+func (s *Store) bound(ctx context.Context) (context.Context, context.CancelFunc) {
+	if s.Timeout <= 0 {
+		return ctx, func() {}
+	}
+	return context.WithTimeoutCause(ctx, s.Timeout, store.ErrUnavailable)
+}
+
+// failure gives an error of the engine the identity that callers match: the caller's own cancellation, or
+// store.ErrUnavailable for what may pass. Our own timeout is the latter.
+func (s *Store) failure(ctx context.Context, err error) error {
+	switch {
+	case errors.Is(context.Cause(ctx), store.ErrUnavailable):
+		return fmt.Errorf("%w: no answer within %v", store.ErrUnavailable, s.Timeout)
+	case ctx.Err() != nil:
+		return fmt.Errorf("%w: %w", ctx.Err(), err)
+	case errors.Is(err, context.DeadlineExceeded), s.Transient(err):
+		return fmt.Errorf("%w: %w", store.ErrUnavailable, err)
+	}
+	return err
+}

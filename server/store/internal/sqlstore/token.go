@@ -1,0 +1,128 @@
+package sqlstore
+
+import (
+	"context"
+	"crypto/rand"
+	"database/sql"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/packhooks/packhooks/server/store"
+)
+
+// Authenticate looks a token up, every time: a cache would let a revoked token in.
+func (s *Store) Authenticate(ctx context.Context, token string) (store.Grant, error) {
+	hash, ok := store.HashToken(token)
+	if !ok {
+		return store.Grant{}, store.ErrUnauthorized
+	}
+	ctx, cancel := s.bound(ctx)
+	defer cancel()
+	var g store.Grant
+	var expires, revoked sql.NullInt64
+	err := s.Tokens.QueryRowContext(ctx, s.SQL.FindToken, hash[:]).
+		Scan(&g.TokenID, jsonColumn{&g.Organizations}, &expires, &revoked)
+	switch {
+	case errors.Is(err, sql.ErrNoRows):
+		return store.Grant{}, store.ErrUnauthorized
+	case err != nil:
+		return store.Grant{}, fmt.Errorf("looking up token: %w", s.failure(ctx, err))
+	case revoked.Valid, expires.Valid && expires.Int64 <= time.Now().UnixMicro():
+		return store.Grant{}, store.ErrUnauthorized
+	}
+	return g, nil
+}
+
+// CreateToken keeps a token under its hash.
+func (s *Store) CreateToken(ctx context.Context, hash store.TokenHash, t store.Token) (store.Token, error) {
+	if err := storable(append([]string{"name", t.Name}, flank("organization", t.Organizations)...)...); err != nil {
+		return store.Token{}, fmt.Errorf("creating token: %w", err)
+	}
+	ctx, cancel := s.bound(ctx)
+	defer cancel()
+	t.ID = strings.ToLower(rand.Text()[:12])
+	t.CreatedAt, t.ExpiresAt, t.RevokedAt = truncate(time.Now()), truncate(t.ExpiresAt), time.Time{}
+	organizations, err := json.Marshal(t.Organizations)
+	if err != nil {
+		return store.Token{}, fmt.Errorf("creating token: %w", err)
+	}
+	_, err = s.Tokens.ExecContext(ctx, s.SQL.CreateToken,
+		hash[:], t.ID, t.Name, string(organizations), t.CreatedAt.UnixMicro(), nullable(t.ExpiresAt))
+	if err != nil {
+		return store.Token{}, fmt.Errorf("creating token: %w", s.failure(ctx, err))
+	}
+	return t, nil
+}
+
+// ListTokens returns every token, oldest first.
+func (s *Store) ListTokens(ctx context.Context) ([]store.Token, error) {
+	ctx, cancel := s.bound(ctx)
+	defer cancel()
+	rows, err := s.Tokens.QueryContext(ctx, s.SQL.ListTokens)
+	if err != nil {
+		return nil, fmt.Errorf("listing tokens: %w", s.failure(ctx, err))
+	}
+	var tokens []store.Token
+	err = each(rows, func() error {
+		var t store.Token
+		var created, expires, revoked sql.NullInt64
+		err := rows.Scan(&t.ID, &t.Name, jsonColumn{&t.Organizations}, &created, &expires, &revoked)
+		t.CreatedAt, t.ExpiresAt, t.RevokedAt = instant(created), instant(expires), instant(revoked)
+		tokens = append(tokens, t)
+		return err
+	})
+	if err != nil {
+		return nil, fmt.Errorf("listing tokens: %w", s.failure(ctx, err))
+	}
+	return tokens, nil
+}
+
+// RevokeToken revokes a token for good.
+func (s *Store) RevokeToken(ctx context.Context, id string) error {
+	missing := &store.MissingError{Kind: "token", IDs: []string{id}}
+	if storable("id", id) != nil {
+		return missing
+	}
+	ctx, cancel := s.bound(ctx)
+	defer cancel()
+	result, err := s.Tokens.ExecContext(ctx, s.SQL.RevokeToken, id, time.Now().UnixMicro())
+	if err != nil {
+		return fmt.Errorf("revoking token %s: %w", id, s.failure(ctx, err))
+	}
+	if n, err := result.RowsAffected(); err == nil && n == 0 {
+		return missing
+	}
+	return nil
+}
+
+// jsonColumn scans a JSON text into a value.
+type jsonColumn struct{ to any }
+
+func (c jsonColumn) Scan(from any) error {
+	switch text := from.(type) {
+	case string:
+		return json.Unmarshal([]byte(text), c.to)
+	case []byte:
+		return json.Unmarshal(text, c.to)
+	}
+	return fmt.Errorf("reading JSON from a column of type %T", from)
+}
+
+func truncate(t time.Time) time.Time {
+	if t.IsZero() {
+		return time.Time{}
+	}
+	return time.UnixMicro(t.UnixMicro()).UTC()
+}
+
+func nullable(t time.Time) sql.NullInt64 { return sql.NullInt64{Int64: t.UnixMicro(), Valid: !t.IsZero()} }
+
+func instant(n sql.NullInt64) time.Time {
+	if !n.Valid {
+		return time.Time{}
+	}
+	return time.UnixMicro(n.Int64).UTC()
+}

@@ -1,0 +1,117 @@
+package keyset
+
+import (
+	"bytes"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+
+	"github.com/tink-crypto/tink-go/v2/aead"
+	"github.com/tink-crypto/tink-go/v2/insecurecleartextkeyset"
+	"github.com/tink-crypto/tink-go/v2/keyset"
+)
+
+// Open reads the keyset of a file. It refuses one that others than its owner may read; a file that is not there is
+// an error that wraps fs.ErrNotExist.
+func Open(path string) (*Keyset, error) {
+	k := &Keyset{path: path}
+	if err := k.Reload(); err != nil {
+		return nil, err
+	}
+	return k, nil
+}
+
+// Create makes a keyset of one new key and writes it to a file, which must not exist.
+func Create(path string) (*Keyset, error) {
+	handle, err := keyset.NewHandle(aead.XChaCha20Poly1305KeyTemplate())
+	if err != nil {
+		return nil, fmt.Errorf("making key: %w", err)
+	}
+	if err := write(path, handle, nil); err != nil {
+		return nil, fmt.Errorf("creating keyset: %w", err)
+	}
+	return Open(path)
+}
+
+// Add adds a new key to the keyset of a file. It opens what it sealed, but seals nothing before it is promoted.
+func Add(path string) (keyID uint32, err error) {
+	err = change(path, func(m *keyset.Manager) error {
+		// Random nonces of 192 bits: no count of imports wears such a key out.
+		keyID, err = m.Add(aead.XChaCha20Poly1305KeyTemplate())
+		return err
+	})
+	return keyID, err
+}
+
+// Promote makes a key of a file's keyset the primary one.
+func Promote(path string, keyID uint32) error {
+	return change(path, func(m *keyset.Manager) error { return m.SetPrimary(keyID) })
+}
+
+func change(path string, f func(*keyset.Manager) error) error {
+	s, info, err := read(path)
+	if err != nil {
+		return err
+	}
+	m := keyset.NewManagerFromHandle(s.handle)
+	if err := f(m); err != nil {
+		return fmt.Errorf("changing keyset %s: %w", path, err)
+	}
+	handle, err := m.Handle()
+	if err != nil {
+		return fmt.Errorf("changing keyset %s: %w", path, err)
+	}
+	if err := write(path, handle, info); err != nil {
+		return fmt.Errorf("writing keyset: %w", err)
+	}
+	return nil
+}
+
+func read(path string) (*state, fs.FileInfo, error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return nil, nil, fmt.Errorf("reading keyset: %w", err)
+	}
+	defer f.Close()
+	info, err := f.Stat()
+	if err != nil {
+		return nil, nil, fmt.Errorf("reading keyset: %w", err)
+	}
+	if exposed(info) {
+		return nil, nil, fmt.Errorf("keyset %s can be read by others (mode %04o): chmod 600 %s", path, info.Mode().Perm(), path)
+	}
+	var text bytes.Buffer
+	if _, err := text.ReadFrom(f); err != nil {
+		return nil, nil, fmt.Errorf("reading keyset: %w", err)
+	}
+	s, err := parse(text.Bytes())
+	if err != nil {
+		return nil, nil, fmt.Errorf("reading keyset %s: %w", path, err)
+	}
+	return s, info, nil
+}
+
+// write puts the file in place whole or not at all. It replaces old, of whose owner the new file becomes; with
+// none, path must not exist.
+func write(path string, handle *keyset.Handle, old fs.FileInfo) error {
+	f, err := os.CreateTemp(filepath.Dir(path), "."+filepath.Base(path)+".*") // mode 0600
+	if err != nil {
+		return err
+	}
+	defer os.Remove(f.Name())
+	defer f.Close()
+	if err := insecurecleartextkeyset.Write(handle, keyset.NewJSONWriter(f)); err != nil {
+		return err
+	}
+	if err := f.Sync(); err != nil {
+		return err
+	}
+	if old == nil {
+		return os.Link(f.Name(), path) // unlike Rename, it refuses to replace a file
+	}
+	if err := giveTo(f, old); err != nil {
+		return err
+	}
+	return os.Rename(f.Name(), path)
+}
