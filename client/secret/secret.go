@@ -3,7 +3,6 @@ package secret
 
 import (
 	"crypto/subtle"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -58,29 +57,15 @@ func (s Secret) Format(f fmt.State, _ rune) { _, _ = io.WriteString(f, Mask) }
 // LogValue returns Mask (log/slog).
 func (s Secret) LogValue() slog.Value { return slog.StringValue(Mask) }
 
-// MarshalText returns Mask (encoding).
+// MarshalText returns Mask (encoding). It serves encoding/json, xml and gob too.
 func (s Secret) MarshalText() ([]byte, error) { return []byte(Mask), nil }
 
-// MarshalJSON returns Mask as a JSON string.
-func (s Secret) MarshalJSON() ([]byte, error) { return []byte(`"` + Mask + `"`), nil }
-
-// UnmarshalText reads the text of a secret; Mask is ErrMasked.
+// UnmarshalText reads the text of a secret; Mask is ErrMasked, so that a value that was marshalled and read back
+// can never replace the real one. It serves encoding/json too, where null leaves s as it is.
 func (s *Secret) UnmarshalText(text []byte) error {
 	if string(text) == Mask {
 		return ErrMasked
 	}
 	*s = New(string(text))
 	return nil
-}
-
-// UnmarshalJSON reads a JSON string; null leaves s as it is, and Mask is ErrMasked.
-func (s *Secret) UnmarshalJSON(data []byte) error {
-	if string(data) == "null" {
-		return nil
-	}
-	var text string
-	if err := json.Unmarshal(data, &text); err != nil {
-		return err
-	}
-	return s.UnmarshalText([]byte(text))
 }

@@ -1,0 +1,90 @@
+package clienttest
+
+import (
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"strconv"
+	"time"
+)
+
+// A Fault is what one request meets: it wraps the server's own handler. Those below are the usual ones; a test
+// may write its own.
+type Fault func(next http.Handler) http.Handler
+
+// Inject lets the next requests meet these faults, one each, in order; a nil one lets its request through.
+func (s *Server) Inject(faults ...Fault) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.faults = append(s.faults, faults...)
+}
+
+// RateLimited answers 429 with a Retry-After of whole seconds, rounded up.
+func RateLimited(retryAfter time.Duration) Fault {
+	return refuse(http.StatusTooManyRequests, retryAfter, "the token is over its rate; wait for the seconds in Retry-After")
+}
+
+// Unavailable answers 503 with a Retry-After of whole seconds, rounded up.
+func Unavailable(retryAfter time.Duration) Fault {
+	return refuse(http.StatusServiceUnavailable, retryAfter, "the server cannot answer now; wait for the seconds in Retry-After")
+}
+
+func refuse(status int, retryAfter time.Duration, detail string) Fault {
+	return func(http.Handler) http.Handler {
+		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			seconds := (retryAfter + time.Second - 1) / time.Second
+			w.Header().Set("Retry-After", strconv.Itoa(int(seconds)))
+			w.Header().Set("X-Request-Id", "clienttest-fault")
+			w.Header().Set("Cache-Control", "no-store")
+			problem(w, r, status, detail)
+		})
+	}
+}
+
+// Slow answers properly, but only after d or when the client has gone.
+func Slow(d time.Duration) Fault {
+	return func(next http.Handler) http.Handler {
+		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			select {
+			case <-time.After(d):
+				next.ServeHTTP(w, r)
+			case <-r.Context().Done():
+			}
+		})
+	}
+}
+
+// Truncated announces the whole proper body, sends half of it and closes the connection.
+func Truncated() Fault {
+	return func(next http.Handler) http.Handler {
+		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			whole := httptest.NewRecorder()
+			next.ServeHTTP(whole, r)
+			for name, values := range whole.Header() {
+				w.Header()[name] = values
+			}
+			w.Header().Set("Content-Length", strconv.Itoa(whole.Body.Len()))
+			w.WriteHeader(whole.Code)
+			_, _ = w.Write(whole.Body.Bytes()[:whole.Body.Len()/2])
+			panic(http.ErrAbortHandler)
+		})
+	}
+}
+
+// Cut resets the connection within the status line. (Before its first byte, net/http's client would send the
+// request again by itself if the connection had served one before.)
+func Cut() Fault {
+	return func(http.Handler) http.Handler {
+		return http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+			conn, _, err := http.NewResponseController(w).Hijack()
+			if err != nil {
+				panic(err)
+			}
+			_, _ = conn.Write([]byte("HTTP/1.1 2"))
+			if tcp, ok := conn.(*net.TCPConn); ok {
+				_ = tcp.SetLinger(0) // a reset instead of an orderly end
+			}
+			_ = conn.Close()
+		})
+	}
+}
