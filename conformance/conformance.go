@@ -1,0 +1,110 @@
+// Package conformance checks any server against the contract in api/openapi.yaml, over HTTP alone.
+//
+//	report, err := conformance.Run(ctx, conformance.Config{
+//		URL:          "https://api.pack.cloud/v1",
+//		Organization: "acme",
+//		Token:        token,
+//	})
+//	if err != nil {
+//		return err // the configuration is wrong, or ctx ended
+//	}
+//	for _, c := range report.Checks {
+//		fmt.Println(c.Outcome, c.Provenance, c.Group, c.Name, c.Detail)
+//	}
+//	os.Exit(report.ExitCode(false))
+//
+// Each check says, from the contract's x-provenance, whether it holds the server to what the vendor published or to
+// a decision of this project: that is where a real service and the document may differ without either being broken.
+//
+// A run reads only: it sends GET, HEAD and OPTIONS, and no method that could create anything. It keeps to a rate, to
+// a number of requests and to a time, and waits once where a server answers 429. What a report shows of an exchange
+// holds neither the token nor a signing secret. It is neither a load test nor a search for vulnerabilities.
+package conformance
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"net/http"
+	"net/url"
+	"strings"
+	"time"
+)
+
+// Config says what to check and within which bounds. URL and Organization are required.
+type Config struct {
+	// URL is the base of the API, for example https://api.pack.cloud/v1.
+	URL string
+
+	// Organization is one that the token may read. With fewer than two webhooks in it some checks cannot tell.
+	Organization string
+
+	// Token is the bearer token. None is sent when it is empty.
+	Token string
+
+	// ForeignOrganization is one that the token may not read (default: a random name).
+	ForeignOrganization string
+
+	// HTTPClient sends the requests (default: a client that gives each 30 s). Its cookie jar is not used, and no
+	// redirect is followed.
+	HTTPClient *http.Client
+
+	MaxPages    int           // the most pages of one walk (default 200)
+	MaxRequests int           // the most requests in all (default 1,000)
+	Rate        float64       // the most requests a second, after a burst of 20 (default 10)
+	Timeout     time.Duration // the most time in all (default 5 min)
+}
+
+// Run checks the server and reports every check. An error means that no report could be made: cfg is wrong or ctx
+// ended. A server that cannot be reached, or that refuses the token, is a report whose exit code is 2.
+func Run(ctx context.Context, cfg Config) (*Report, error) {
+	s, err := newSession(cfg)
+	if err != nil {
+		return nil, err
+	}
+	limited, cancel := context.WithTimeout(ctx, s.cfg.Timeout)
+	defer cancel()
+	report := s.run(limited)
+	return report, ctx.Err()
+}
+
+func (cfg Config) withDefaults() Config {
+	if cfg.ForeignOrganization == "" {
+		cfg.ForeignOrganization = "foreign-" + strings.ToLower(rand.Text())
+	}
+	if cfg.HTTPClient == nil {
+		cfg.HTTPClient = &http.Client{Timeout: 30 * time.Second}
+	}
+	cfg.MaxPages = orDefault(cfg.MaxPages, 200)
+	cfg.MaxRequests = orDefault(cfg.MaxRequests, 1000)
+	cfg.Rate = orDefault(cfg.Rate, 10)
+	cfg.Timeout = orDefault(cfg.Timeout, 5*time.Minute)
+	return cfg
+}
+
+func orDefault[T int | float64 | time.Duration](v, fallback T) T {
+	if v <= 0 {
+		return fallback
+	}
+	return v
+}
+
+// baseURL refuses what would change the meaning of the requests, or show up in a report.
+func (cfg Config) baseURL() (*url.URL, error) {
+	u, err := url.Parse(cfg.URL)
+	switch {
+	case err != nil:
+		return nil, errors.New("parsing the base url: it is malformed") // the cause would repeat any password in it
+	case u.Scheme != "http" && u.Scheme != "https", u.Host == "":
+		return nil, fmt.Errorf("base url %q: not an absolute http or https url", u.Redacted())
+	case u.User != nil, u.RawQuery != "", u.ForceQuery, u.Fragment != "":
+		return nil, fmt.Errorf("base url %q: user, query and fragment have no meaning here", u.Redacted())
+	}
+	for _, o := range []string{cfg.Organization, cfg.ForeignOrganization} {
+		if o == "" || o == "." || o == ".." {
+			return nil, fmt.Errorf("organization %q: would change the path", o)
+		}
+	}
+	return u.JoinPath("/"), nil
+}

@@ -1,0 +1,102 @@
+package conformance
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"net/url"
+	"slices"
+)
+
+// answered sends r and fails unless the answer has the status.
+func (s *session) answered(ctx context.Context, r request, status int) (*answer, error) {
+	a, err := s.send(ctx, r)
+	if err != nil {
+		return nil, err
+	}
+	if a.status != status {
+		return nil, failed(a, "%s %s is answered %d, not %d", r.method, a.request.URL.RequestURI(), a.status, status)
+	}
+	return a, nil
+}
+
+// refused fails unless each query is 400.
+func (s *session) refused(ctx context.Context, queries ...string) error {
+	for _, query := range queries {
+		if _, err := s.answered(ctx, s.list(query), http.StatusBadRequest); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// badCursor tries what no server makes and, where the server's own links hold a cursor, that one turned round.
+func badCursor(ctx context.Context, s *session) error {
+	queries := []string{"cursor=", "cursor=%21", "cursor=AAAA"}
+	if s.smallErr == nil {
+		next, _ := url.Parse(s.small.pages[0].next) // the walk has followed it
+		if own := []byte(next.Query().Get("cursor")); len(own) > 1 {
+			slices.Reverse(own)
+			queries = append(queries, url.Values{"cursor": {string(own)}}.Encode())
+		}
+	}
+	return s.refused(ctx, queries...)
+}
+
+func badPerPage(ctx context.Context, s *session) error {
+	over := fmt.Sprintf("per_page=%d", s.contract.pageMax+1)
+	return s.refused(ctx, over, "per_page=0", "per_page=-1", "per_page=", "per_page=ten", "per_page=1.5", "per_page=%2B5", "per_page=010")
+}
+
+func undeclaredParameter(ctx context.Context, s *session) error {
+	return s.refused(ctx, "conformance=1", "per_page=1&page=2")
+}
+
+func repeatedParameter(ctx context.Context, s *session) error {
+	return s.refused(ctx, "per_page=1&per_page=1", "per_page=1&per_page=2")
+}
+
+func malformedQuery(ctx context.Context, s *session) error {
+	return s.refused(ctx, "per_page=%zz", "per_page=1;cursor=", "%zz=1")
+}
+
+func parameterNamed(ctx context.Context, s *session) error {
+	for _, name := range []string{"per_page", "cursor", "conformance"} {
+		a, err := s.answered(ctx, s.list(name+"=%21"), http.StatusBadRequest)
+		if err != nil {
+			return err
+		}
+		var body struct {
+			Errors []struct{ Parameter string }
+		}
+		_ = json.Unmarshal(a.body, &body) // a body that is not of this shape names nothing
+		if len(body.Errors) != 1 || body.Errors[0].Parameter != name {
+			return failed(a, "the answer to a bad %q does not name it in errors, and it alone", name)
+		}
+	}
+	return nil
+}
+
+// otherMethods keeps to the safe ones: any other could change something on a live server.
+func otherMethods(ctx context.Context, s *session) error {
+	for _, method := range []string{http.MethodHead, http.MethodOptions} {
+		r := s.list("")
+		r.method = method
+		a, err := s.answered(ctx, r, http.StatusMethodNotAllowed)
+		if err != nil {
+			return err
+		}
+		if allow := a.header.Get("Allow"); allow != http.MethodGet {
+			return failed(a, "%s is answered with Allow: %s", method, allow)
+		}
+	}
+	return nil
+}
+
+func unknownPath(ctx context.Context, s *session) error {
+	r := s.list("")
+	r.path = "/conformance-no-such-path"
+	_, err := s.answered(ctx, r, http.StatusNotFound)
+	return err
+}

@@ -1,0 +1,147 @@
+package conformance
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net/http"
+	"net/url"
+	"strings"
+	"time"
+)
+
+// page is a page as far as paging needs it. It is read leniently: a webhook with a wrong field is still one.
+type page struct {
+	answer     *answer
+	webhooks   []map[string]any
+	prev, next string // empty for null or none
+	perPage    int    // 0 where the page does not say
+}
+
+// walk is what following next from a first page to the last returned. It keeps the places of all webhooks, but only
+// the first pages: a list may be long.
+type walk struct {
+	places []place
+	pages  []*page
+	last   *page
+	count  int
+}
+
+// place is what orders a webhook in the list.
+type place struct {
+	id, createdAt string
+	when          time.Time
+}
+
+const keptPages = 20
+
+func parsePage(a *answer) (*page, error) {
+	var body struct {
+		Data  *[]json.RawMessage `json:"data"`
+		Links *struct{ Prev, Next any }
+		Meta  any
+	}
+	if err := json.Unmarshal(a.body, &body); err != nil || body.Data == nil || body.Links == nil {
+		return nil, errors.New("a page is not of the shape that the contract gives it")
+	}
+	p := &page{answer: a, webhooks: make([]map[string]any, len(*body.Data))}
+	for i, item := range *body.Data {
+		_ = json.Unmarshal(item, &p.webhooks[i]) // what is no object stays nil: it counts, and has no id
+	}
+	p.prev, _ = body.Links.Prev.(string)
+	p.next, _ = body.Links.Next.(string)
+	meta, _ := body.Meta.(map[string]any)
+	perPage, _ := meta["per_page"].(float64)
+	p.perPage = int(perPage)
+	return p, nil
+}
+
+// ids returns what tells the webhooks of the page apart, in order.
+func (p *page) ids() []string {
+	ids := make([]string, len(p.webhooks))
+	for i, w := range p.webhooks {
+		ids[i] = fmt.Sprint(w["id"])
+	}
+	return ids
+}
+
+// page reads one page of the organization.
+func (s *session) page(ctx context.Context, query string) (*page, error) {
+	a, err := s.send(ctx, s.list(query))
+	if err != nil {
+		return nil, err
+	}
+	if a.status != http.StatusOK {
+		return nil, failed(a, "?%s is answered %d", query, a.status)
+	}
+	return parsePage(a)
+}
+
+// neighbour reads the page that a link of p leads to.
+func (s *session) neighbour(ctx context.Context, p *page, link string) (*page, error) {
+	query, err := s.follow(p, link)
+	if err != nil {
+		return nil, fmt.Errorf("a link cannot be followed: %w", err)
+	}
+	return s.page(ctx, query)
+}
+
+// follow returns the query of a link. Only the query is taken, and asked of our own base, as a server cannot know
+// under which name it is reached; but the path must be that of the listing.
+func (s *session) follow(p *page, link string) (query string, err error) {
+	u, err := p.answer.request.URL.Parse(link)
+	if err != nil {
+		return "", fmt.Errorf("parsing link %q: malformed", link)
+	}
+	want, _ := url.PathUnescape(s.listPath(s.cfg.Organization)) // made by PathEscape
+	if !strings.HasSuffix(u.Path, want) {
+		return "", fmt.Errorf("link %q: its path does not end in %s", link, want)
+	}
+	return u.RawQuery, nil
+}
+
+// walk follows next to the end.
+func (s *session) walk(ctx context.Context, query string) (*walk, error) {
+	w, links, ids := &walk{}, map[string]bool{}, map[string]bool{}
+	p, err := s.page(ctx, query)
+	for err == nil {
+		for _, id := range p.ids() {
+			if ids[id] {
+				return nil, failed(p.answer, "webhook %q comes a second time, on page %d", id, w.count+1)
+			}
+			ids[id] = true
+		}
+		w.add(p)
+		switch {
+		case p.next == "":
+			return w, nil
+		case links[p.next]:
+			return nil, failed(p.answer, "the next of page %d was there before", w.count)
+		case w.count >= s.cfg.MaxPages:
+			return nil, fmt.Errorf("the list has more than the limit of %d pages", s.cfg.MaxPages)
+		}
+		links[p.next] = true
+		p, err = s.neighbour(ctx, p, p.next)
+	}
+	return nil, err
+}
+
+func (w *walk) add(p *page) {
+	w.count++
+	w.last = p
+	if len(w.pages) < keptPages {
+		w.pages = append(w.pages, p)
+	}
+	for _, hook := range p.webhooks {
+		w.places = append(w.places, place{id: fmt.Sprint(hook["id"]), createdAt: fmt.Sprint(hook["created_at"])})
+	}
+}
+
+func (w *walk) ids() []string {
+	ids := make([]string, len(w.places))
+	for i, at := range w.places {
+		ids[i] = at.id
+	}
+	return ids
+}

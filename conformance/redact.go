@@ -1,0 +1,128 @@
+package conformance
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"strings"
+)
+
+const (
+	masked = "[redacted]"
+
+	// minSecret is the length from which a secret is looked for in other texts: shorter ones turn up by chance.
+	minSecret = 6
+
+	maxShown = 2000
+)
+
+// exchange renders an answer for a report.
+func (s *session) exchange(a *answer) *Exchange {
+	return &Exchange{
+		Method:        a.request.Method,
+		URL:           s.hide(a.request.URL.String()),
+		RequestHeader: s.hideHeader(a.request.Header),
+		Status:        a.status,
+		Header:        s.hideHeader(a.header),
+		Body:          s.hideBody(a),
+	}
+}
+
+// hide masks the token and every signing secret met so far.
+func (s *session) hide(text string) string {
+	for _, secret := range s.known() {
+		text = strings.ReplaceAll(text, secret, masked)
+	}
+	return text
+}
+
+// known returns the token and the signing secrets that are long enough to be looked for.
+func (s *session) known() []string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	known := make([]string, 0, len(s.secrets)+1)
+	if s.cfg.Token != "" {
+		known = append(known, s.cfg.Token)
+	}
+	for secret := range s.secrets {
+		known = append(known, secret)
+	}
+	return known
+}
+
+func (s *session) hideHeader(header http.Header) http.Header {
+	shown := http.Header{}
+	for name, values := range header {
+		for _, value := range values {
+			if name == "Authorization" || name == "Set-Cookie" {
+				value = masked
+			}
+			shown.Add(name, s.hide(value))
+		}
+	}
+	return shown
+}
+
+// hideBody shows JSON with its secrets masked. What is not JSON is shown only where it explains an error: in a page
+// that is cut or garbled there is no telling where a secret begins.
+func (s *session) hideBody(a *answer) string {
+	if len(a.body) == 0 {
+		return ""
+	}
+	var value any
+	text := ""
+	if err := json.Unmarshal(a.body, &value); err == nil {
+		text = encode(s.maskValue(value))
+	} else if a.status >= 400 {
+		text = s.hide(string(a.body))
+	} else {
+		return fmt.Sprintf("[%d bytes that are not JSON]", len(a.body))
+	}
+	if len(text) > maxShown {
+		text = strings.ToValidUTF8(text[:maxShown], "") + fmt.Sprintf("… [%d bytes]", len(text))
+	}
+	return text
+}
+
+func (s *session) maskValue(value any) any {
+	switch v := value.(type) {
+	case map[string]any:
+		shown := make(map[string]any, len(v))
+		for name, member := range v {
+			if s.isPassword(name) {
+				member = masked
+			}
+			shown[s.hide(name)] = s.maskValue(member)
+		}
+		return shown
+	case []any:
+		shown := make([]any, len(v))
+		for i, item := range v {
+			shown[i] = s.maskValue(item)
+		}
+		return shown
+	case string:
+		return s.hide(v)
+	}
+	return value
+}
+
+// isPassword also holds for a field that a server adds beside, such as signing_secret.
+func (s *session) isPassword(name string) bool {
+	for _, password := range s.contract.passwords {
+		if strings.Contains(strings.ToLower(name), password) {
+			return true
+		}
+	}
+	return false
+}
+
+// encode writes JSON without escaping more than it must.
+func encode(value any) string {
+	var b bytes.Buffer
+	e := json.NewEncoder(&b)
+	e.SetEscapeHTML(false)
+	_ = e.Encode(value) // what was decoded can be encoded
+	return strings.TrimSpace(b.String())
+}

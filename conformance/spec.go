@@ -1,0 +1,147 @@
+package conformance
+
+import (
+	"encoding/json"
+	"fmt"
+	"strconv"
+	"strings"
+	"sync"
+
+	"github.com/getkin/kin-openapi/openapi3"
+	"github.com/packhooks/packhooks/api"
+)
+
+// contract is what the checks read from the spec.
+type contract struct {
+	tree        any // the document as plain JSON, for pointers
+	path        string
+	listing     *openapi3.Operation
+	pageDefault int
+	pageMax     int
+	passwords   []string // the names of the properties whose values are secret
+}
+
+var loadContract = sync.OnceValues(func() (*contract, error) {
+	doc, err := openapi3.NewLoader().LoadFromData(api.Spec)
+	if err != nil {
+		return nil, fmt.Errorf("loading the contract: %w", err)
+	}
+	k := &contract{}
+	if k.tree, err = plain(doc); err != nil {
+		return nil, fmt.Errorf("loading the contract: %w", err)
+	}
+	for path, item := range doc.Paths.Map() {
+		if item.Get != nil && item.Get.OperationID == "listWebhooks" {
+			k.path, k.listing = path, item.Get
+		}
+	}
+	if k.listing == nil {
+		return nil, fmt.Errorf("loading the contract: no operation %q", "listWebhooks")
+	}
+	perPage := k.listing.Parameters.GetByInAndName(openapi3.ParameterInQuery, "per_page").Schema.Value
+	k.pageMax = int(*perPage.Max)
+	k.pageDefault = int(perPage.Default.(float64))
+	for _, schema := range doc.Components.Schemas {
+		for name, property := range schema.Value.Properties {
+			if property.Value.Format == "password" {
+				k.passwords = append(k.passwords, name)
+			}
+		}
+	}
+	return k, nil
+})
+
+func plain(doc *openapi3.T) (tree any, err error) {
+	text, err := doc.MarshalJSON()
+	if err != nil {
+		return nil, err
+	}
+	return tree, json.Unmarshal(text, &tree)
+}
+
+// stated are the words of a schema that a printed list of fields states. Whatever else a schema holds (formats,
+// lengths, patterns) is a decision, also on a field that was published.
+var stated = map[string]bool{"type": true, "nullable": true, "required": true}
+
+// provenance is that of the nearest part at or above the pointer that says; what nobody marked is decided. It reports
+// false for a pointer that leads nowhere.
+func (k *contract) provenance(pointer string) (Provenance, bool) {
+	found := Decided
+	node, inSchema := k.tree, false
+	for _, token := range strings.Split(strings.TrimPrefix(pointer, "/"), "/") {
+		m, _ := node.(map[string]any)
+		next, ok := m[strings.NewReplacer("~1", "/", "~0", "~").Replace(token)]
+		if !ok {
+			return Decided, false
+		}
+		node = k.deref(next)
+		if m, _ := node.(map[string]any); m["x-provenance"] != nil {
+			found = Provenance(fmt.Sprint(m["x-provenance"]))
+		}
+		_, isPart := node.(map[string]any)
+		inSchema = !isPart && !stated[token]
+	}
+	if inSchema {
+		return Decided, true
+	}
+	return found, true
+}
+
+func (k *contract) deref(node any) any {
+	m, _ := node.(map[string]any)
+	ref, ok := m["$ref"].(string)
+	if !ok {
+		return node
+	}
+	node = k.tree
+	for _, token := range strings.Split(strings.TrimPrefix(ref, "#/"), "/") {
+		m, _ := node.(map[string]any)
+		node = m[token]
+	}
+	return k.deref(node)
+}
+
+// breachProvenance is that of a breach of a schema: the field's own for its type, the object's and the field's for
+// its presence, as an object of ours may require a field that was published as optional.
+func breachProvenance(e *openapi3.SchemaError) Provenance {
+	if !stated[e.SchemaField] || e.Schema.Extensions["x-provenance"] != string(Published) {
+		return Decided
+	}
+	if e.SchemaField == "required" {
+		path := e.JSONPointer()
+		property := e.Schema.Properties[path[len(path)-1]]
+		if property == nil || property.Value.Extensions["x-provenance"] != string(Published) {
+			return Decided
+		}
+	}
+	return Published
+}
+
+// extras returns the places in value that the schema does not declare, and the times in it that are not in UTC.
+func extras(schema *openapi3.Schema, value any, at string) (unknown, zoned []string) {
+	collect := func(s *openapi3.SchemaRef, v any, at string) {
+		u, z := extras(s.Value, v, at)
+		unknown, zoned = append(unknown, u...), append(zoned, z...)
+	}
+	switch v := value.(type) {
+	case map[string]any:
+		for name, member := range v {
+			if property := schema.Properties[name]; property != nil {
+				collect(property, member, at+"/"+name)
+			} else {
+				unknown = append(unknown, at+"/"+name)
+			}
+		}
+	case []any:
+		for i, item := range v {
+			if schema.Items != nil {
+				collect(schema.Items, item, at+"/"+strconv.Itoa(i))
+			}
+		}
+	case string:
+		if schema.Format == "date-time" && !strings.HasSuffix(v, "Z") && !strings.HasSuffix(v, "+00:00") {
+			zoned = append(zoned, at)
+		}
+	}
+	return unknown, zoned
+}
