@@ -59,6 +59,14 @@ func read(path string) (*load.SpecInfo, error) {
 
 func version(s *load.SpecInfo) string { return "v" + s.GetVersion() }
 
+// raised are the changes that oasdiff takes for harmless and that break a program all the same: one that reads the
+// field or the header, one that calls the operation by its generated name.
+var raised = map[string]checker.Level{
+	"response-optional-property-removed": checker.ERR,
+	"optional-response-header-removed":   checker.ERR,
+	"api-operation-id-removed":           checker.ERR,
+}
+
 // change is what differs between two contracts.
 type change struct {
 	diff     []byte // as YAML, empty when nothing differs
@@ -80,8 +88,8 @@ func compare(released, current *load.SpecInfo) (change, error) {
 	if d == nil {
 		return c, nil
 	}
-	for _, found := range checker.CheckBackwardCompatibilityUntilLevel(
-		checker.NewConfig(checker.GetAllChecks()), d, sources, checker.INFO) {
+	rules := checker.NewConfig(checker.GetAllChecks(), checker.WithSeverityLevels(raised))
+	for _, found := range checker.CheckBackwardCompatibilityUntilLevel(rules, d, sources, checker.INFO) {
 		if found.GetSection() == "info" {
 			continue // the version rules below are stricter
 		}
@@ -100,7 +108,7 @@ func compare(released, current *load.SpecInfo) (change, error) {
 	return c, err
 }
 
-// add counts warnings as breaking: oasdiff warns of what breaks some clients, such as an optional field that goes.
+// add counts warnings as breaking: oasdiff warns of what breaks some clients.
 func (c *change) add(found checker.Change) {
 	text := fmt.Sprintf("%s [%s]", found.GetUncolorizedText(checker.NewDefaultLocalizer()), found.GetId())
 	if found.GetLevel() >= checker.WARN {

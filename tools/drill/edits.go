@@ -1,0 +1,204 @@
+package main
+
+const (
+	contract  = "api/openapi.yaml"
+	overlay   = "api/go.overlay.yaml"
+	changelog = "CHANGELOG.md"
+)
+
+// edit is a change of the contract, and what each step promises to say of it.
+type edit struct {
+	name    string
+	patches []patch
+
+	// What generation stops at, and what is then done about it. Empty: it goes through.
+	refusal promise
+	remedy  []patch
+
+	carries  string // a pattern that the generated code of both sides matches then
+	compiles promise
+	packages []string // to test; nil: those that read the contract
+	tests    promise
+	breaking promise
+}
+
+// suite is what go test is given: the least that has to notice the edit, or that must not mind it.
+func (e edit) suite() []string {
+	if e.packages == nil {
+		return []string{".", "./api", "./server"}
+	}
+	return e.packages
+}
+
+const (
+	required  = "      required: [id, endpoint, secret, enabled, created_at, updated_at]\n"
+	updatedAt = `          description: Latest update time of resource (RFC 3339, UTC, to the microsecond).
+          x-provenance: published
+          example: '2024-08-02T09:30:00Z'
+`
+	eventCode = `        event_code:
+          type: string
+          description: The subscribed event. An open list of codes; absent when the subscription names none.
+          x-provenance: published
+          minLength: 1
+          maxLength: 255
+          pattern: '^[^\x00]+$'
+          example: orders.created
+`
+	eventCodeExample = "                    event_code: orders.created\n"
+	eventCodeOverlay = `  # An absent event code is the empty string: the contract has no empty one.
+  - target: $.components.schemas.Webhook.properties.event_code
+    update:
+      x-go-type-skip-optional-pointer: true
+      x-order: 2
+`
+	label = `        label:
+          type: string
+          description: What its owner calls the subscription.
+          x-provenance: decided
+          minLength: 1
+          maxLength: 255
+          example: nightly
+`
+	getWebhook = `  /organizations/{organizationId}/webhooks/{webhookId}:
+    get:
+      operationId: getWebhook
+      summary: Get a webhook
+      description: Returns one subscription.
+      tags: [Webhooks]
+      parameters:
+        - $ref: '#/components/parameters/OrganizationId'
+        - name: webhookId
+          in: path
+          required: true
+          description: ID of the webhook subscription.
+          x-provenance: decided
+          schema:
+            type: string
+          example: wh_000001
+      responses:
+        '200':
+          description: OK
+          x-provenance: decided
+          content:
+            application/json:
+              schema:
+                $ref: '#/components/schemas/Webhook'
+        '404':
+          $ref: '#/components/responses/NotFound'
+`
+)
+
+// optionalField adds a field that a webhook may have.
+var optionalField = patch{contract, updatedAt, updatedAt + label}
+
+// edits are the ten that the contract is most likely to see, and two that show the ways out.
+var edits = []edit{
+	{
+		name:     "optional field",
+		patches:  []patch{optionalField},
+		carries:  `Label +\*string`,
+		tests:    promise{`(?i)label`},
+		breaking: promise{`response-optional-property-added`, `raise info.version`},
+	},
+	{
+		name: "required field in the response",
+		patches: []patch{
+			optionalField,
+			{contract, required, "      required: [id, endpoint, secret, enabled, created_at, updated_at, label]\n"},
+			{contract, eventCodeExample, eventCodeExample + "                    label: nightly\n"},
+		},
+		carries:  `Label +string`,
+		tests:    promise{`(?i)label`},
+		breaking: promise{`response-required-property-added`, `raise info.version`},
+	},
+	{
+		name:     "field removed",
+		patches:  []patch{{contract, eventCode, ""}, {contract, eventCodeExample, ""}},
+		refusal:  promise{`event_code`},
+		remedy:   []patch{{overlay, eventCodeOverlay, ""}},
+		compiles: promise{`EventCode`},
+		breaking: promise{`response-optional-property-removed`, `new major version`},
+	},
+	{
+		name: "field renamed",
+		patches: []patch{
+			{contract, "        event_code:\n", "        event_name:\n"},
+			{contract, eventCodeExample, "                    event_name: orders.created\n"},
+		},
+		refusal:  promise{`event_code`},
+		remedy:   []patch{{overlay, "Webhook.properties.event_code", "Webhook.properties.event_name"}},
+		carries:  `EventName +string`,
+		compiles: promise{`EventCode`},
+		breaking: promise{`event_code`, `new major version`},
+	},
+	{
+		name: "field retyped",
+		patches: []patch{
+			{contract, "        enabled:\n          type: boolean\n", "        enabled:\n          type: string\n"},
+			{contract, "                    enabled: true\n", "                    enabled: 'yes'\n"},
+			{contract, "          description: Whether events are sent.\n          x-provenance: published\n          example: true\n",
+				"          description: Whether events are sent.\n          x-provenance: published\n          example: 'yes'\n"},
+		},
+		carries:  `Enabled +string`,
+		compiles: promise{`cannot use .*Enabled`},
+		breaking: promise{`response-property-type-changed`, `new major version`},
+	},
+	{
+		name:     "new operation",
+		patches:  []patch{{contract, "components:\n  securitySchemes:", getWebhook + "components:\n  securitySchemes:"}},
+		carries:  `GetWebhook\(ctx context.Context`,
+		compiles: promise{`missing method GetWebhook`},
+		breaking: promise{`endpoint-added`, `raise info.version`},
+	},
+	{
+		name: "new query parameter",
+		patches: []patch{{contract, "        - $ref: '#/components/parameters/PerPage'\n", `        - $ref: '#/components/parameters/PerPage'
+        - name: enabled
+          in: query
+          description: Only the subscriptions that are enabled, or only those that are not.
+          x-provenance: decided
+          schema:
+            type: boolean
+          example: true
+`}},
+		carries:  `Enabled +\*bool +.form`,
+		tests:    promise{`never reads Params.Enabled`},
+		breaking: promise{`new-optional-request-parameter`, `raise info.version`},
+	},
+	{
+		name: "new status",
+		patches: []patch{{contract, "        '429':\n", `        '410':
+          $ref: '#/components/responses/NotFound'
+        '429':
+`}},
+		carries:  `410`,
+		breaking: promise{`response-non-success-status-added`, `raise info.version`},
+	},
+	{
+		name:     "bound tightened",
+		patches:  []patch{{contract, "        maximum: 100\n", "        maximum: 20\n"}},
+		tests:    promise{`default|per_page`},
+		breaking: promise{`request-parameter-max-decreased`, `new major version`},
+	},
+	{
+		name:     "new server path",
+		patches:  []patch{{contract, "  - url: https://api.pack.cloud/v1\n", "  - url: https://api.pack.cloud/v2\n"}},
+		tests:    promise{`DefaultBaseURL`},
+		breaking: promise{`removed the server https://api.pack.cloud/v1`, `new major version`},
+	},
+	{
+		name:    "typo in a description",
+		patches: []patch{{contract, "    Lists the webhook subscriptions of a", "    List the webhook subscriptions of a"}},
+	},
+	{
+		name: "optional field, released as 1.1.0",
+		patches: []patch{
+			optionalField,
+			{contract, "  version: 1.0.0\n", "  version: 1.1.0\n"},
+			{changelog, "## Contract 1.0.0\n", "## Contract 1.1.0\n\n- A webhook may have a `label`.\n\n## Contract 1.0.0\n"},
+		},
+		carries: `Label +\*string`,
+		tests:   promise{`(?i)label`},
+	},
+}
