@@ -18,10 +18,11 @@ type bound struct {
 	id        string
 }
 
+// next makes an id the one right after it: no text lies between the two, as NUL is not stored.
+const next = "\x01"
+
 func newBound(q store.PageQuery) bound {
 	at, id := q.Position.CreatedAt.UnixMicro(), q.Position.ID
-	// No text lies between an id and the same id with this behind it, as NUL is not stored.
-	const next = "\x01"
 	switch q.Seek {
 	case store.After:
 		return bound{false, at, id + next}
@@ -41,7 +42,7 @@ func (s *Store) ListWebhooks(ctx context.Context, q store.PageQuery) (store.Page
 	if q.Limit < 1 || q.Seek > store.UpTo {
 		return store.Page{}, errors.New("page query has no limit or an unknown seek")
 	}
-	if err := storable("organization", q.OrganizationID, "position", q.Position.ID); err != nil {
+	if err := storable(text{"organization", q.OrganizationID}, text{"position", q.Position.ID}); err != nil {
 		return store.Page{}, err
 	}
 	b := newBound(q)

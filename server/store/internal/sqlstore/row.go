@@ -30,7 +30,8 @@ func (b bytea) MarshalText() ([]byte, error) { return hex.AppendEncode(nil, b), 
 
 // seal turns a webhook into a row.
 func (s *Store) seal(ctx context.Context, organization string, w store.Webhook) (Row, error) {
-	if err := storable("id", w.ID, "event code", w.EventCode, "endpoint", w.Endpoint, "secret", w.Secret); err != nil {
+	err := storable(text{"id", w.ID}, text{"event code", w.EventCode}, text{"endpoint", w.Endpoint}, text{"secret", w.Secret})
+	if err != nil {
 		return Row{}, fmt.Errorf("webhook %q: %w", w.ID, err)
 	}
 	secret, err := s.Cipher.Seal(ctx, []byte(w.Secret), store.SecretPlace(organization, w.ID))
@@ -50,18 +51,21 @@ func (s *Store) open(ctx context.Context, organization string, r Row) (store.Web
 }
 
 func (s *Store) reveal(ctx context.Context, organization, id string, secret []byte) ([]byte, error) {
-	text, err := s.Cipher.Open(ctx, secret, store.SecretPlace(organization, id))
+	plain, err := s.Cipher.Open(ctx, secret, store.SecretPlace(organization, id))
 	if err != nil {
 		return nil, fmt.Errorf("opening secret of webhook %q of organization %q: %w", id, organization, err)
 	}
-	return text, nil
+	return plain, nil
 }
 
-// storable refuses text that one engine or the other would not keep as it is. It takes pairs of a name and a text.
-func storable(pairs ...string) error {
-	for i := 0; i < len(pairs); i += 2 {
-		if text := pairs[i+1]; !utf8.ValidString(text) || strings.ContainsRune(text, 0) {
-			return fmt.Errorf("%s is not UTF-8 without NUL", pairs[i])
+// text is a text and what it is.
+type text struct{ name, value string }
+
+// storable refuses text that one engine or the other would not keep as it is.
+func storable(texts ...text) error {
+	for _, t := range texts {
+		if !utf8.ValidString(t.value) || strings.ContainsRune(t.value, 0) {
+			return fmt.Errorf("%s is not UTF-8 without NUL", t.name)
 		}
 	}
 	return nil

@@ -24,8 +24,8 @@ type Statements struct {
 	Lock        string // organization: keeps other writers of it out until the end of the transaction
 
 	ClaimKeys  string // key check, for a database that has none
-	KeyCheck   string // none; returns key check, rotation
-	HoldKeys   string // none; returns rotation, and keeps it until the end of the transaction
+	KeyCheck   string // none
+	HoldKeys   string // none; returns rotation, and holds it until the end of the transaction
 	BeginKeys  string // none: another rotation
 	RenewCheck string // key check
 

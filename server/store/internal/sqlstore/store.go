@@ -43,8 +43,8 @@ func (s *Store) Start(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("sealing key check: %w", err)
 	}
-	if _, err := s.DB.ExecContext(ctx, s.SQL.ClaimKeys, check); err != nil {
-		return fmt.Errorf("writing key check: %w", s.failure(ctx, err))
+	if _, err := s.execute(ctx, s.DB, s.SQL.ClaimKeys, check); err != nil {
+		return fmt.Errorf("writing key check: %w", err)
 	}
 	return s.Ready(ctx)
 }
@@ -54,8 +54,7 @@ func (s *Store) Ready(ctx context.Context) error {
 	ctx, cancel := s.bound(ctx)
 	defer cancel()
 	var check []byte
-	var rotation int64
-	if err := s.DB.QueryRowContext(ctx, s.SQL.KeyCheck).Scan(&check, &rotation); err != nil {
+	if err := s.DB.QueryRowContext(ctx, s.SQL.KeyCheck).Scan(&check); err != nil {
 		return fmt.Errorf("reading key check: %w", s.failure(ctx, err))
 	}
 	if _, err := s.Cipher.Open(ctx, check, checkPlace); err != nil {
@@ -77,10 +76,23 @@ func (s *Store) bound(ctx context.Context) (context.Context, context.CancelFunc)
 	return context.WithTimeoutCause(ctx, s.Timeout, store.ErrUnavailable)
 }
 
+// execute runs one statement and counts the rows that it touched.
+func (s *Store) execute(ctx context.Context, db *sql.DB, statement string, args ...any) (int64, error) {
+	ctx, cancel := s.bound(ctx)
+	defer cancel()
+	result, err := db.ExecContext(ctx, statement, args...)
+	if err != nil {
+		return 0, s.failure(ctx, err)
+	}
+	return result.RowsAffected()
+}
+
 // failure gives an error of the engine the identity that callers match: the caller's own cancellation, or
 // store.ErrUnavailable for what may pass. Our own timeout is the latter.
 func (s *Store) failure(ctx context.Context, err error) error {
 	switch {
+	case err == nil:
+		return nil
 	case errors.Is(context.Cause(ctx), store.ErrUnavailable):
 		return fmt.Errorf("%w: no answer within %v", store.ErrUnavailable, s.Timeout)
 	case ctx.Err() != nil:

@@ -38,21 +38,21 @@ func (s *Store) Authenticate(ctx context.Context, token string) (store.Grant, er
 
 // CreateToken keeps a token under its hash.
 func (s *Store) CreateToken(ctx context.Context, hash store.TokenHash, t store.Token) (store.Token, error) {
-	if err := storable(append([]string{"name", t.Name}, flank("organization", t.Organizations)...)...); err != nil {
-		return store.Token{}, fmt.Errorf("creating token: %w", err)
+	for _, organization := range t.Organizations {
+		if err := storable(text{"name", t.Name}, text{"organization", organization}); err != nil {
+			return store.Token{}, fmt.Errorf("creating token: %w", err)
+		}
 	}
-	ctx, cancel := s.bound(ctx)
-	defer cancel()
 	t.ID = strings.ToLower(rand.Text()[:12])
 	t.CreatedAt, t.ExpiresAt, t.RevokedAt = truncate(time.Now()), truncate(t.ExpiresAt), time.Time{}
 	organizations, err := json.Marshal(t.Organizations)
 	if err != nil {
 		return store.Token{}, fmt.Errorf("creating token: %w", err)
 	}
-	_, err = s.Tokens.ExecContext(ctx, s.SQL.CreateToken,
+	_, err = s.execute(ctx, s.Tokens, s.SQL.CreateToken,
 		hash[:], t.ID, t.Name, string(organizations), t.CreatedAt.UnixMicro(), nullable(t.ExpiresAt))
 	if err != nil {
-		return store.Token{}, fmt.Errorf("creating token: %w", s.failure(ctx, err))
+		return store.Token{}, fmt.Errorf("creating token: %w", err)
 	}
 	return t, nil
 }
@@ -83,16 +83,14 @@ func (s *Store) ListTokens(ctx context.Context) ([]store.Token, error) {
 // RevokeToken revokes a token for good.
 func (s *Store) RevokeToken(ctx context.Context, id string) error {
 	missing := &store.MissingError{Kind: "token", IDs: []string{id}}
-	if storable("id", id) != nil {
+	if storable(text{"id", id}) != nil {
 		return missing
 	}
-	ctx, cancel := s.bound(ctx)
-	defer cancel()
-	result, err := s.Tokens.ExecContext(ctx, s.SQL.RevokeToken, id, time.Now().UnixMicro())
+	n, err := s.execute(ctx, s.Tokens, s.SQL.RevokeToken, id, time.Now().UnixMicro())
 	if err != nil {
-		return fmt.Errorf("revoking token %s: %w", id, s.failure(ctx, err))
+		return fmt.Errorf("revoking token %s: %w", id, err)
 	}
-	if n, err := result.RowsAffected(); err == nil && n == 0 {
+	if n == 0 {
 		return missing
 	}
 	return nil
@@ -118,7 +116,9 @@ func truncate(t time.Time) time.Time {
 	return time.UnixMicro(t.UnixMicro()).UTC()
 }
 
-func nullable(t time.Time) sql.NullInt64 { return sql.NullInt64{Int64: t.UnixMicro(), Valid: !t.IsZero()} }
+func nullable(t time.Time) sql.NullInt64 {
+	return sql.NullInt64{Int64: t.UnixMicro(), Valid: !t.IsZero()}
+}
 
 func instant(n sql.NullInt64) time.Time {
 	if !n.Valid {

@@ -1,0 +1,61 @@
+package sqlstore
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"slices"
+
+	"github.com/packhooks/packhooks/server/store"
+)
+
+// DeleteWebhooks removes webhooks, all or none.
+func (s *Store) DeleteWebhooks(ctx context.Context, organization string, ids []string) error {
+	ctx, cancel := s.bound(ctx)
+	defer cancel()
+	missing, err := s.remove(ctx, organization, ids)
+	if err != nil {
+		return fmt.Errorf("deleting webhooks of organization %q: %w", organization, s.failure(ctx, err))
+	}
+	if len(missing) > 0 {
+		return &store.MissingError{Kind: "webhook", IDs: missing}
+	}
+	return nil
+}
+
+func (s *Store) remove(ctx context.Context, organization string, ids []string) (missing []string, err error) {
+	// JSON would quietly turn what is not storable into something that is.
+	unstorable := func(id string) bool { return storable(text{"organization", organization}, text{"id", id}) != nil }
+	if missing = slices.DeleteFunc(slices.Clone(ids), func(id string) bool { return !unstorable(id) }); len(missing) > 0 {
+		return missing, nil
+	}
+	param, err := json.Marshal(ids)
+	if err != nil {
+		return nil, err
+	}
+	tx, err := s.DB.BeginTx(ctx, nil)
+	if err != nil {
+		return nil, err
+	}
+	defer tx.Rollback()
+	if s.SQL.Lock != "" {
+		if _, err := tx.ExecContext(ctx, s.SQL.Lock, organization); err != nil {
+			return nil, err
+		}
+	}
+	rows, err := tx.QueryContext(ctx, s.SQL.Delete, organization, string(param))
+	if err != nil {
+		return nil, err
+	}
+	missing = slices.Clone(ids)
+	err = each(rows, func() error {
+		var id string
+		err := rows.Scan(&id)
+		missing = slices.DeleteFunc(missing, func(m string) bool { return m == id })
+		return err
+	})
+	if err != nil || len(missing) > 0 {
+		return missing, err
+	}
+	return nil, tx.Commit()
+}
