@@ -32,8 +32,8 @@ import (
 // The defaults of Config.
 const (
 	DefaultBasePath       = "/v1"
-	DefaultRatePerSecond  = 50.0
-	DefaultRateBurst      = 200
+	DefaultRatePerSecond  = 100.0
+	DefaultRateBurst      = 1000
 	DefaultMaxInFlight    = 256
 	DefaultRequestTimeout = 10 * time.Second
 )
