@@ -6,28 +6,18 @@ import (
 	"net/http"
 )
 
-func noToken(ctx context.Context, s *session) error {
-	return s.unauthorized(ctx, "")
-}
-
-func malformedToken(ctx context.Context, s *session) error {
-	return s.unauthorized(ctx, "Bearer", "Basic Y29uZm9ybWFuY2U6", rand.Text())
-}
-
-func unknownToken(ctx context.Context, s *session) error {
-	return s.unauthorized(ctx, "Bearer "+rand.Text())
-}
-
 // unauthorized fails unless each Authorization is 401.
-func (s *session) unauthorized(ctx context.Context, authorizations ...string) error {
-	for _, authorization := range authorizations {
-		r := s.list("")
-		r.authorization = authorization
-		if _, err := s.answered(ctx, r, http.StatusUnauthorized); err != nil {
-			return err
+func unauthorized(authorizations ...string) func(context.Context, *session) error {
+	return func(ctx context.Context, s *session) error {
+		for _, authorization := range authorizations {
+			r := s.list("")
+			r.authorization = authorization
+			if _, err := s.answered(ctx, r, http.StatusUnauthorized); err != nil {
+				return err
+			}
 		}
+		return nil
 	}
-	return nil
 }
 
 func foreignOrganization(ctx context.Context, s *session) error {

@@ -22,6 +22,7 @@
 package conformance
 
 import (
+	"cmp"
 	"context"
 	"crypto/rand"
 	"errors"
@@ -70,24 +71,13 @@ func Run(ctx context.Context, cfg Config) (*Report, error) {
 }
 
 func (cfg Config) withDefaults() Config {
-	if cfg.ForeignOrganization == "" {
-		cfg.ForeignOrganization = "foreign-" + strings.ToLower(rand.Text())
-	}
-	if cfg.HTTPClient == nil {
-		cfg.HTTPClient = &http.Client{Timeout: 30 * time.Second}
-	}
-	cfg.MaxPages = orDefault(cfg.MaxPages, 200)
-	cfg.MaxRequests = orDefault(cfg.MaxRequests, 1000)
-	cfg.Rate = orDefault(cfg.Rate, 10)
-	cfg.Timeout = orDefault(cfg.Timeout, 5*time.Minute)
+	cfg.ForeignOrganization = cmp.Or(cfg.ForeignOrganization, "foreign-"+strings.ToLower(rand.Text()))
+	cfg.HTTPClient = cmp.Or(cfg.HTTPClient, &http.Client{Timeout: 30 * time.Second})
+	cfg.MaxPages = cmp.Or(cfg.MaxPages, 200)
+	cfg.MaxRequests = cmp.Or(cfg.MaxRequests, 1000)
+	cfg.Rate = cmp.Or(cfg.Rate, 10)
+	cfg.Timeout = cmp.Or(cfg.Timeout, 5*time.Minute)
 	return cfg
-}
-
-func orDefault[T int | float64 | time.Duration](v, fallback T) T {
-	if v <= 0 {
-		return fallback
-	}
-	return v
 }
 
 // baseURL refuses what would change the meaning of the requests, or show up in a report.

@@ -43,13 +43,14 @@ func (s *session) judge(a *answer) {
 	for _, e := range breaches {
 		s.breach(checkOf(e), a, "/%s: %s", strings.Join(e.JSONPointer(), "/"), e.Reason)
 	}
-	unknown, zoned := extras(schema, value, "")
-	for _, at := range zoned {
+	var x extras
+	x.visit(schema, value, "")
+	for _, at := range x.zoned {
 		s.breach("time-format", a, "%s: the time is not in UTC", at)
 	}
-	if len(unknown) > 0 {
-		slices.Sort(unknown)
-		s.breach("extra-fields", a, "the contract does not know %s", strings.Join(unknown, ", "))
+	if len(x.unknown) > 0 {
+		slices.Sort(x.unknown)
+		s.breach("extra-fields", a, "the contract does not know %s", strings.Join(x.unknown, ", "))
 	}
 	s.judgePage(a)
 }
@@ -138,8 +139,7 @@ func (s *session) judgePage(a *answer) {
 	if p.perPage > 0 && len(p.webhooks) > p.perPage {
 		s.breach("per-page-reported", a, "/meta/per_page is %d in a page of %d webhooks", p.perPage, len(p.webhooks))
 	}
-	links := map[string]string{"prev": p.prev, "next": p.next}
-	for rel, link := range links {
+	for rel, link := range map[string]string{"prev": p.prev, "next": p.next} {
 		if link == "" {
 			continue
 		}

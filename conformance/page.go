@@ -8,7 +8,6 @@ import (
 	"net/http"
 	"net/url"
 	"strings"
-	"time"
 )
 
 // page is a page as far as paging needs it. It is read leniently: a webhook with a wrong field is still one.
@@ -18,23 +17,6 @@ type page struct {
 	prev, next string // empty for null or none
 	perPage    int    // 0 where the page does not say
 }
-
-// walk is what following next from a first page to the last returned. It keeps the places of all webhooks, but only
-// the first pages: a list may be long.
-type walk struct {
-	places []place
-	pages  []*page
-	last   *page
-	count  int
-}
-
-// place is what orders a webhook in the list.
-type place struct {
-	id, createdAt string
-	when          time.Time
-}
-
-const keptPages = 20
 
 func parsePage(a *answer) (*page, error) {
 	var body struct {
@@ -101,24 +83,27 @@ func (s *session) follow(p *page, link string) (query string, err error) {
 	return u.RawQuery, nil
 }
 
-// walk follows next to the end.
-func (s *session) walk(ctx context.Context, query string) (*walk, error) {
-	w, links, ids := &walk{}, map[string]bool{}, map[string]bool{}
+// walk is the pages that following next from a first page to the last returned.
+type walk []*page
+
+func (s *session) walk(ctx context.Context, query string) (walk, error) {
+	var w walk
+	links, ids := map[string]bool{}, map[string]bool{}
 	p, err := s.page(ctx, query)
 	for err == nil {
+		w = append(w, p)
 		for _, id := range p.ids() {
 			if ids[id] {
-				return nil, failed(p.answer, "webhook %q comes a second time, on page %d", id, w.count+1)
+				return nil, failed(p.answer, "webhook %q comes a second time, on page %d", id, len(w))
 			}
 			ids[id] = true
 		}
-		w.add(p)
 		switch {
 		case p.next == "":
 			return w, nil
 		case links[p.next]:
-			return nil, failed(p.answer, "the next of page %d was there before", w.count)
-		case w.count >= s.cfg.MaxPages:
+			return nil, failed(p.answer, "the next of page %d was there before", len(w))
+		case len(w) >= s.cfg.MaxPages:
 			return nil, fmt.Errorf("the list has more than the limit of %d pages", s.cfg.MaxPages)
 		}
 		links[p.next] = true
@@ -127,21 +112,10 @@ func (s *session) walk(ctx context.Context, query string) (*walk, error) {
 	return nil, err
 }
 
-func (w *walk) add(p *page) {
-	w.count++
-	w.last = p
-	if len(w.pages) < keptPages {
-		w.pages = append(w.pages, p)
-	}
-	for _, hook := range p.webhooks {
-		w.places = append(w.places, place{id: fmt.Sprint(hook["id"]), createdAt: fmt.Sprint(hook["created_at"])})
-	}
-}
-
-func (w *walk) ids() []string {
-	ids := make([]string, len(w.places))
-	for i, at := range w.places {
-		ids[i] = at.id
+func (w walk) ids() []string {
+	var ids []string
+	for _, p := range w {
+		ids = append(ids, p.ids()...)
 	}
 	return ids
 }

@@ -36,10 +36,10 @@ func walkBack(ctx context.Context, s *session) error {
 	if s.smallErr != nil {
 		return errNoWalk
 	}
-	p := s.small.last
+	p := s.small[len(s.small)-1]
 	ids := p.ids()
-	for n := 1; p.prev != ""; n++ {
-		if n > s.small.count+1 {
+	for n := 0; p.prev != ""; n++ {
+		if n > len(s.small) {
 			return failed(p.answer, "following prev does not reach the first page")
 		}
 		var err error
@@ -49,7 +49,7 @@ func walkBack(ctx context.Context, s *session) error {
 		ids = append(p.ids(), ids...)
 	}
 	if !slices.Equal(ids, s.small.ids()) {
-		return failed(p.answer, "forwards there are %d webhooks, backwards %d, or in another order", len(s.small.places), len(ids))
+		return failed(p.answer, "forwards there are %d webhooks, backwards %d, or in another order", len(s.small.ids()), len(ids))
 	}
 	return nil
 }
@@ -84,11 +84,11 @@ func exactEnds(_ context.Context, s *session) error {
 	if s.smallErr != nil {
 		return errNoWalk
 	}
-	for i, p := range s.small.pages {
+	for i, p := range s.small {
 		switch {
 		case (p.prev == "") != (i == 0):
 			return failed(p.answer, "prev of page %d is %q", i+1, p.prev)
-		case len(p.webhooks) == 0 && s.small.count > 1:
+		case len(p.webhooks) == 0 && len(s.small) > 1:
 			return failed(p.answer, "page %d is empty, and yet a link led to it", i+1)
 		}
 	}
@@ -130,10 +130,10 @@ func anyPageSize(ctx context.Context, s *session) error {
 	if err != nil {
 		return err
 	}
-	for _, w := range []*walk{s.small, large} {
+	for _, w := range []walk{s.small, large} {
 		if !slices.Equal(w.ids(), s.whole.ids()) {
-			return failed(w.pages[0].answer, "the list has %d webhooks, with another page size %d, or in another order",
-				len(s.whole.places), len(w.places))
+			return failed(w[0].answer, "the list has %d webhooks, with another page size %d, or in another order",
+				len(s.whole.ids()), len(w.ids()))
 		}
 	}
 	return nil
@@ -143,17 +143,20 @@ func inOrder(_ context.Context, s *session) error {
 	if s.wholeErr != nil {
 		return errNoWalk
 	}
-	var before place
-	for i, at := range s.whole.places {
-		when, err := time.Parse(time.RFC3339Nano, at.createdAt)
-		if err != nil {
-			return fmt.Errorf("webhook %d of the list has no time that can be read", i+1)
+	var id string
+	var at time.Time
+	for _, p := range s.whole {
+		for _, w := range p.webhooks {
+			before, beforeID := at, id
+			var err error
+			if at, err = time.Parse(time.RFC3339Nano, fmt.Sprint(w["created_at"])); err != nil {
+				return errors.New("a webhook has no created_at that can be read")
+			}
+			id = fmt.Sprint(w["id"])
+			if c := before.Compare(at); c > 0 || c == 0 && beforeID >= id {
+				return failed(p.answer, "webhook %q comes before %q", beforeID, id)
+			}
 		}
-		at.when = when
-		if c := before.when.Compare(at.when); i > 0 && (c > 0 || c == 0 && before.id >= at.id) {
-			return failed(s.whole.pages[0].answer, "webhook %q (%s) comes before %q (%s)", before.id, before.createdAt, at.id, at.createdAt)
-		}
-		before = at
 	}
 	return nil
 }

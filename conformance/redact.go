@@ -52,13 +52,13 @@ func (s *session) known() []string {
 }
 
 func (s *session) hideHeader(header http.Header) http.Header {
-	shown := http.Header{}
-	for name, values := range header {
-		for _, value := range values {
+	shown := header.Clone()
+	for name, values := range shown {
+		for i := range values {
+			values[i] = s.hide(values[i])
 			if name == "Authorization" || name == "Set-Cookie" {
-				value = masked
+				values[i] = masked
 			}
-			shown.Add(name, s.hide(value))
 		}
 	}
 	return shown
@@ -67,17 +67,12 @@ func (s *session) hideHeader(header http.Header) http.Header {
 // hideBody shows JSON with its secrets masked. What is not JSON is shown only where it explains an error: in a page
 // that is cut or garbled there is no telling where a secret begins.
 func (s *session) hideBody(a *answer) string {
-	if len(a.body) == 0 {
-		return ""
-	}
 	var value any
-	text := ""
-	if err := json.Unmarshal(a.body, &value); err == nil {
+	text := s.hide(string(a.body))
+	if json.Unmarshal(a.body, &value) == nil {
 		text = encode(s.maskValue(value))
-	} else if a.status >= 400 {
-		text = s.hide(string(a.body))
-	} else {
-		return fmt.Sprintf("[%d bytes that are not JSON]", len(a.body))
+	} else if a.status < 400 && text != "" {
+		text = fmt.Sprintf("[%d bytes that are not JSON]", len(a.body))
 	}
 	if len(text) > maxShown {
 		text = strings.ToValidUTF8(text[:maxShown], "") + fmt.Sprintf("… [%d bytes]", len(text))

@@ -28,7 +28,7 @@ func (s *session) run(ctx context.Context) *Report {
 	if opening.Outcome != Inconclusive {
 		report.Checks = s.checkAll(ctx, opening)
 	}
-	report.Requests = s.requests
+	report.Requests = int(s.requests.Load())
 	return report
 }
 
@@ -57,13 +57,13 @@ func (s *session) prepare(ctx context.Context) {
 		s.smallErr = errNoWalk
 		return
 	}
-	size := min(max(1, len(s.whole.places)/7), s.contract.pageMax)
+	size := min(max(1, len(s.whole.ids())/7), s.contract.pageMax)
 	s.small, s.smallErr = s.walk(ctx, fmt.Sprintf("per_page=%d", size))
 }
 
 // blank is the row of a report before its outcome is known.
 func (s *session) blank(row check) Check {
-	provenance, _ := s.contract.provenance(row.about) // a test holds the table to pointers that lead somewhere
+	provenance, _ := s.contract.provenance(row.about) // was tried when the contract was loaded
 	return Check{
 		Group: row.group, Name: row.name, Promise: row.promise, About: row.about,
 		Provenance: provenance, Outcome: Pass,

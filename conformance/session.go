@@ -10,6 +10,7 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"golang.org/x/time/rate"
@@ -31,13 +32,13 @@ type session struct {
 
 	first    *page // the first page, without parameters
 	firstErr error
-	whole    *walk // the walk without parameters
+	whole    walk // the walk without parameters
 	wholeErr error
-	small    *walk // a walk with pages so small that there are several
+	small    walk // a walk with pages so small that there are several
 	smallErr error
 
+	requests atomic.Int64
 	mu       sync.Mutex // guards what is below: one check reads in parallel
-	requests int
 	webhooks int
 	secrets  map[string]bool
 	breaches map[string]*breach // by the name of the check
@@ -158,13 +159,8 @@ func (s *session) once(ctx context.Context, r request) (*answer, error) {
 
 // admit keeps the run to its rate and its number of requests.
 func (s *session) admit(ctx context.Context) error {
-	s.mu.Lock()
-	over := s.requests >= s.cfg.MaxRequests
-	if !over {
-		s.requests++
-	}
-	s.mu.Unlock()
-	if over {
+	if s.requests.Add(1) > int64(s.cfg.MaxRequests) {
+		s.requests.Add(-1)
 		return fmt.Errorf("the limit of %d requests is reached", s.cfg.MaxRequests)
 	}
 	if err := s.limiter.Wait(ctx); err != nil {

@@ -27,7 +27,11 @@ var loadContract = sync.OnceValues(func() (*contract, error) {
 		return nil, fmt.Errorf("loading the contract: %w", err)
 	}
 	k := &contract{}
-	if k.tree, err = plain(doc); err != nil {
+	text, err := doc.MarshalJSON()
+	if err == nil {
+		err = json.Unmarshal(text, &k.tree)
+	}
+	if err != nil {
 		return nil, fmt.Errorf("loading the contract: %w", err)
 	}
 	for path, item := range doc.Paths.Map() {
@@ -48,57 +52,36 @@ var loadContract = sync.OnceValues(func() (*contract, error) {
 			}
 		}
 	}
+	for _, row := range table {
+		if _, ok := k.provenance(row.about); !ok {
+			return nil, fmt.Errorf("loading the contract: check %q is about %s, which is not there", row.name, row.about)
+		}
+	}
 	return k, nil
 })
-
-func plain(doc *openapi3.T) (tree any, err error) {
-	text, err := doc.MarshalJSON()
-	if err != nil {
-		return nil, err
-	}
-	return tree, json.Unmarshal(text, &tree)
-}
 
 // stated are the words of a schema that a printed list of fields states. Whatever else a schema holds (formats,
 // lengths, patterns) is a decision, also on a field that was published.
 var stated = map[string]bool{"type": true, "nullable": true, "required": true}
 
 // provenance is that of the nearest part at or above the pointer that says; what nobody marked is decided. It reports
-// false for a pointer that leads nowhere.
-func (k *contract) provenance(pointer string) (Provenance, bool) {
-	found := Decided
-	node, inSchema := k.tree, false
-	for _, token := range strings.Split(strings.TrimPrefix(pointer, "/"), "/") {
+// false for a pointer that leads nowhere. References are not followed: a pointer begins where the part stands.
+func (k *contract) provenance(pointer string) (found Provenance, ok bool) {
+	found = Decided
+	node, token := k.tree, ""
+	for _, token = range strings.Split(strings.TrimPrefix(pointer, "/"), "/") {
 		m, _ := node.(map[string]any)
-		next, ok := m[strings.NewReplacer("~1", "/", "~0", "~").Replace(token)]
-		if !ok {
+		if node, ok = m[strings.ReplaceAll(token, "~1", "/")]; !ok {
 			return Decided, false
 		}
-		node = k.deref(next)
 		if m, _ := node.(map[string]any); m["x-provenance"] != nil {
 			found = Provenance(fmt.Sprint(m["x-provenance"]))
 		}
-		_, isPart := node.(map[string]any)
-		inSchema = !isPart && !stated[token]
 	}
-	if inSchema {
+	if _, isPart := node.(map[string]any); !isPart && !stated[token] {
 		return Decided, true
 	}
 	return found, true
-}
-
-func (k *contract) deref(node any) any {
-	m, _ := node.(map[string]any)
-	ref, ok := m["$ref"].(string)
-	if !ok {
-		return node
-	}
-	node = k.tree
-	for _, token := range strings.Split(strings.TrimPrefix(ref, "#/"), "/") {
-		m, _ := node.(map[string]any)
-		node = m[token]
-	}
-	return k.deref(node)
 }
 
 // breachProvenance is that of a breach of a schema: the field's own for its type, the object's and the field's for
@@ -117,31 +100,28 @@ func breachProvenance(e *openapi3.SchemaError) Provenance {
 	return Published
 }
 
-// extras returns the places in value that the schema does not declare, and the times in it that are not in UTC.
-func extras(schema *openapi3.Schema, value any, at string) (unknown, zoned []string) {
-	collect := func(s *openapi3.SchemaRef, v any, at string) {
-		u, z := extras(s.Value, v, at)
-		unknown, zoned = append(unknown, u...), append(zoned, z...)
-	}
+// extras collects the places in value that the schema does not declare, and the times in it that are not in UTC.
+type extras struct{ unknown, zoned []string }
+
+func (x *extras) visit(schema *openapi3.Schema, value any, at string) {
 	switch v := value.(type) {
 	case map[string]any:
 		for name, member := range v {
 			if property := schema.Properties[name]; property != nil {
-				collect(property, member, at+"/"+name)
+				x.visit(property.Value, member, at+"/"+name)
 			} else {
-				unknown = append(unknown, at+"/"+name)
+				x.unknown = append(x.unknown, at+"/"+name)
 			}
 		}
 	case []any:
 		for i, item := range v {
 			if schema.Items != nil {
-				collect(schema.Items, item, at+"/"+strconv.Itoa(i))
+				x.visit(schema.Items.Value, item, at+"/"+strconv.Itoa(i))
 			}
 		}
 	case string:
 		if schema.Format == "date-time" && !strings.HasSuffix(v, "Z") && !strings.HasSuffix(v, "+00:00") {
-			zoned = append(zoned, at)
+			x.zoned = append(x.zoned, at)
 		}
 	}
-	return unknown, zoned
 }

@@ -9,6 +9,8 @@ type check struct {
 	run                         func(context.Context, *session) error
 }
 
+const unknownToken = "conformance-unknown-token"
+
 const (
 	operation  = "/paths/~1organizations~1{organizationId}~1webhooks/get"
 	schemas    = "/components/schemas/"
@@ -46,18 +48,18 @@ var table = []check{
 
 	{"errors", "bad-cursor", parameters + "Cursor", "a cursor that the server did not make is 400", badCursor},
 	{"errors", "bad-per-page", parameters + "PerPage/schema/maximum", "a per_page out of range or malformed is 400", badPerPage},
-	{"errors", "undeclared-parameter", operation + "/description", "an undeclared parameter is 400", undeclaredParameter},
-	{"errors", "repeated-parameter", operation + "/description", "a repeated parameter is 400", repeatedParameter},
-	{"errors", "malformed-query", responses + "BadRequest", "a malformed query is 400", malformedQuery},
+	{"errors", "undeclared-parameter", operation + "/description", "an undeclared parameter is 400", refuses("conformance=1", "per_page=1&page=2")},
+	{"errors", "repeated-parameter", operation + "/description", "a repeated parameter is 400", refuses("per_page=1&per_page=1", "per_page=1&per_page=2")},
+	{"errors", "malformed-query", responses + "BadRequest", "a malformed query is 400", refuses("per_page=%zz", "per_page=1;cursor=", "%zz=1")},
 	{"errors", "parameter-named", schemas + "ParameterError", "a 400 names the parameter at fault", parameterNamed},
 	{"errors", "other-methods", responses + "MethodNotAllowed", "HEAD and OPTIONS are 405, and Allow says GET", otherMethods},
 	{"errors", "unknown-path", responses + "NotFound", "a path that is not there is 404", unknownPath},
 	{"errors", "problem", schemas + "Problem", "every error is a problem document that fits its answer", nil},
 	{"errors", "no-secrets", schemas + "Problem", "no error tells a signing secret, and no answer a token", nil},
 
-	{"auth", "no-token", bearer, "no token is 401", noToken},
-	{"auth", "malformed-token", bearer, "what is no bearer token is 401", malformedToken},
-	{"auth", "unknown-token", bearer, "an unknown token is 401", unknownToken},
+	{"auth", "no-token", bearer, "no token is 401", unauthorized("")},
+	{"auth", "malformed-token", bearer, "what is no bearer token is 401", unauthorized("Bearer", "Basic Y29uZm9ybWFuY2U6", "no-scheme")},
+	{"auth", "unknown-token", bearer, "an unknown token is 401", unauthorized("Bearer " + unknownToken)},
 	{"auth", "foreign-organization", responses + "Forbidden", "an organization that the token does not cover is 403", foreignOrganization},
 	{"auth", "precedence", operation + "/responses", "404 and 405 come before 401, 401 before 400, 400 before 403", precedence},
 
