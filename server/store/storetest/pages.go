@@ -103,8 +103,8 @@ type walk struct {
 }
 
 func (w *walk) add(r *rapid.T) {
-	hook := newWebhook(rapid.StringMatching(`[a-cA-C_]{1,2}`).Draw(r, "id"), time.Duration(rapid.IntRange(0, 3).Draw(r, "created")))
-	hook.CreatedAt = epoch.Add(time.Duration(rapid.IntRange(0, 3).Draw(r, "created")) * time.Microsecond)
+	created := time.Duration(rapid.IntRange(0, 3).Draw(r, "created")) * time.Microsecond
+	hook := newWebhook(rapid.StringMatching(`[a-cA-C_]{1,2}`).Draw(r, "id"), created)
 	load(r, w.Store, w.organization, hook)
 	w.drop(hook.ID)
 	i, _ := slices.BinarySearchFunc(w.all, position(hook), func(a store.Webhook, p store.Position) int { return compare(position(a), p) })

@@ -148,7 +148,7 @@ func movedSecrets(t *testing.T, h Harness) {
 	if err == nil || errors.Is(err, store.ErrUnavailable) || errors.Is(err, store.ErrUnauthorized) {
 		t.Fatalf("reading a moved secret: %v", err)
 	}
-	if text := err.Error(); !strings.Contains(text, "acme") || !strings.Contains(text, all[2].ID) || strings.Contains(text, "secret of") {
+	if text := err.Error(); !strings.Contains(text, "acme") || !strings.Contains(text, all[2].ID) || strings.Contains(text, all[0].Secret) {
 		t.Fatalf("a moved secret is reported without its place or with content: %v", err)
 	}
 	p, err := s.ListWebhooks(t.Context(), store.PageQuery{OrganizationID: "acme", Limit: 2})
