@@ -20,13 +20,15 @@ import (
 //
 // The token is set here and not in a RoundTripper, which would add it to redirected requests as well.
 type doer struct {
-	token secret.Secret
-	cfg   *config
-	http  http.Client
+	token   secret.Secret
+	cfg     *config
+	http    http.Client
+	timeout error // why an attempt ended that took too long
 }
 
 func newDoer(token secret.Secret, cfg *config) *doer {
 	d := &doer{token: token, cfg: cfg, http: *cfg.http}
+	d.timeout = fmt.Errorf("no whole answer within %v: %w", cfg.attemptTimeout, os.ErrDeadlineExceeded)
 	d.http.CheckRedirect = sameOriginOnly(cfg.baseURL, cfg.http.CheckRedirect)
 	return d
 }
@@ -55,7 +57,7 @@ func (d *doer) Do(req *http.Request) (*http.Response, error) {
 
 // attempt sends req once.
 func (d *doer) attempt(req *http.Request, n int) (*http.Response, error) {
-	ctx, cancel := context.WithTimeout(req.Context(), d.cfg.attemptTimeout)
+	ctx, cancel := context.WithTimeoutCause(req.Context(), d.cfg.attemptTimeout, d.timeout)
 	defer cancel()
 	r := req.Clone(ctx)
 	r.Header.Set("Authorization", "Bearer "+d.token.Reveal())
@@ -93,18 +95,20 @@ func (d *doer) exchange(req *http.Request, n int) (*http.Response, error) {
 	return resp, nil
 }
 
-// broken types an exchange that brought no whole answer.
+// broken types an exchange that brought no whole answer. The error leaves out the query, and the address that a
+// redirect named: the other side chose them.
 func (d *doer) broken(req *http.Request, err error, n int) error {
 	var outer *url.Error
-	if errors.Is(err, ErrCrossOrigin) && errors.As(err, &outer) {
-		err = outer.Err // without the address, which the other side chose
+	if errors.As(err, &outer) {
+		err = outer.Err
 	}
-	if errors.Is(req.Context().Err(), context.DeadlineExceeded) {
-		err = fmt.Errorf("no whole answer within %v: %w", d.cfg.attemptTimeout, os.ErrDeadlineExceeded)
+	if context.Cause(req.Context()) == d.timeout {
+		err = d.timeout
 	}
 	if text := err.Error(); withoutToken(text, d.token) != text {
 		err = errors.New(withoutToken(text, d.token))
 	}
+	err = fmt.Errorf("%s %s: %w", req.Method, origin(req.URL)+req.URL.EscapedPath(), err)
 	if permanent(err) {
 		return err
 	}

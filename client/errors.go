@@ -42,12 +42,15 @@ type Error struct {
 	Attempts   int           // how many requests were sent
 }
 
-// Error names the status, what the server said of it, and the request id.
+// Error names the status, what the server said of it, how long it wants to be left alone, and the request id.
 func (e *Error) Error() string {
 	var b strings.Builder
 	b.WriteString(strings.TrimSpace(strconv.Itoa(e.StatusCode) + " " + http.StatusText(e.StatusCode)))
 	if text := e.detail(); text != "" {
 		b.WriteString(": " + text)
+	}
+	if e.RetryAfter > 0 {
+		b.WriteString("; try again in " + e.RetryAfter.String())
 	}
 	if e.RequestID != "" {
 		b.WriteString(" (request id " + printable(e.RequestID) + ")")

@@ -14,6 +14,9 @@ import (
 // maxErrorBytes is how much of an error's body is kept: enough for a problem or the head of a proxy's page.
 const maxErrorBytes = 64 << 10
 
+// usualBytes holds a page of 100 webhooks whose endpoints are short.
+const usualBytes = 32 << 10
+
 // A payload is a response body that was read whole.
 type payload struct{ *bytes.Buffer }
 
@@ -28,8 +31,12 @@ func readPayload(resp *http.Response, limit int64) error {
 	if resp.ContentLength > limit {
 		return tooLarge
 	}
+	size := resp.ContentLength
+	if size < 0 {
+		size = min(usualBytes, limit)
+	}
 	var b bytes.Buffer
-	b.Grow(int(max(resp.ContentLength, 0)) + bytes.MinRead)
+	b.Grow(int(size) + bytes.MinRead)
 	if _, err := b.ReadFrom(io.LimitReader(resp.Body, limit+1)); err != nil {
 		return fmt.Errorf("reading the response body: %w", err)
 	}

@@ -24,7 +24,7 @@ func (d *doer) retry(req *http.Request, err error, n int) (wait time.Duration, a
 		if status.RetryAfter > d.cfg.maxWait {
 			return 0, false
 		}
-		wait = status.RetryAfter
+		wait = status.RetryAfter + rand.N(d.cfg.minWait)
 	default:
 		return 0, false
 	}

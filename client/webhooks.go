@@ -139,11 +139,11 @@ func listError(organizationID string, err error) error {
 	return fmt.Errorf("listing webhooks of %q: %w", organizationID, err)
 }
 
-// A wireWebhook tells an enabled that is false from one that is missing. The other required fields have no valid
-// zero value, and a pointer for each would cost more than twice the allocations.
+// A wireWebhook tells an enabled that is false from one that is missing. It is an any because a pointer would be
+// one more allocation a webhook; the other required fields have no valid zero value.
 type wireWebhook struct {
 	Webhook
-	Enabled *bool `json:"enabled"`
+	Enabled any `json:"enabled"`
 }
 
 // missing names a required field that w has not, or returns "".
@@ -155,8 +155,6 @@ func (w *wireWebhook) missing() string {
 		return "endpoint"
 	case w.Secret.IsZero():
 		return "secret"
-	case w.Enabled == nil:
-		return "enabled"
 	case w.CreatedAt.IsZero():
 		return "created_at"
 	case w.UpdatedAt.IsZero():
@@ -178,11 +176,14 @@ func decodeWebhookPage(body []byte) (*WebhookPage, error) {
 	}
 	for i := range wire.Data {
 		item := &wire.Data[i]
+		enabled, ok := item.Enabled.(bool)
 		if field := item.missing(); field != "" {
 			return nil, fmt.Errorf("%w: data[%d] has no %s", ErrMalformedPage, i, field)
+		} else if !ok {
+			return nil, fmt.Errorf("%w: data[%d] has no boolean enabled", ErrMalformedPage, i)
 		}
-		item.Webhook.Enabled = *item.Enabled
 		page.Webhooks[i] = item.Webhook
+		page.Webhooks[i].Enabled = enabled
 	}
 	return page, nil
 }

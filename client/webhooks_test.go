@@ -9,16 +9,6 @@ import (
 	"github.com/packhooks/packhooks/client/clienttest"
 )
 
-// newClient returns a client of srv that waits hardly at all between attempts.
-func newClient(t testing.TB, srv *clienttest.Server, opts ...client.Option) *client.Client {
-	t.Helper()
-	c, err := client.New(srv.Token, append([]client.Option{client.WithBaseURL(srv.URL)}, opts...)...)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return c
-}
-
 func TestWebhooks(t *testing.T) {
 	want := clienttest.Webhooks(60)
 	srv := clienttest.NewServer(t, clienttest.WithWebhooks("acme", want...))

@@ -1,0 +1,159 @@
+package client_test
+
+import (
+	"compress/gzip"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"strings"
+	"time"
+
+	"github.com/packhooks/packhooks/client"
+)
+
+func redirecting(status int) hostile {
+	return hostile{
+		name: fmt.Sprintf("redirect to another origin with %d", status),
+		serve: func(_, elsewhere string) http.HandlerFunc {
+			return func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, elsewhere+operation, status) }
+		},
+		want: client.ErrCrossOrigin,
+	}
+}
+
+func hostileAnswers() []hostile {
+	return []hostile{
+		redirecting(301), redirecting(302), redirecting(303), redirecting(307), redirecting(308),
+		{
+			name: "redirect from https to http", tls: true, want: client.ErrCrossOrigin,
+			serve: func(self, _ string) http.HandlerFunc {
+				return func(w http.ResponseWriter, r *http.Request) {
+					http.Redirect(w, r, strings.Replace(self, "https:", "http:", 1)+operation, http.StatusFound)
+				}
+			},
+		},
+		{
+			name: "redirect that echoes the token", want: client.ErrCrossOrigin,
+			serve: func(_, elsewhere string) http.HandlerFunc {
+				return func(w http.ResponseWriter, r *http.Request) {
+					http.Redirect(w, r, elsewhere+"?"+r.Header.Get("Authorization"), http.StatusFound)
+				}
+			},
+		},
+		{
+			name: "redirect within the origin", webhooks: 1, requests: 2,
+			serve: fixed(func(w http.ResponseWriter, r *http.Request) {
+				if r.URL.Path != "/moved" {
+					http.Redirect(w, r, "/moved", http.StatusTemporaryRedirect)
+				} else if r.Header.Get("Authorization") == "Bearer "+testToken {
+					_, _ = io.WriteString(w, body("", item("wh_1", nil)))
+				}
+			}),
+		},
+		{
+			name: "redirect to itself", text: "stopped after 10 redirects", requests: 10,
+			serve: fixed(func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, r.URL.Path, http.StatusFound) }),
+		},
+
+		{
+			name: "429 with an absurd Retry-After", want: client.ErrRateLimited, status: 429,
+			serve: fixed(always(429, "", "Retry-After", "99999999999999999999")),
+		},
+		{
+			name: "429 with a far date", want: client.ErrRateLimited, status: 429,
+			serve: fixed(always(429, "", "Retry-After", "Fri, 31 Dec 9999 23:59:59 GMT")),
+		},
+		{
+			name: "429 with a negative Retry-After", want: client.ErrRateLimited, status: 429, requests: 4,
+			serve: fixed(always(429, "", "Retry-After", "-1")),
+		},
+		{
+			name: "502 HTML", want: client.ErrUnavailable, status: 502, text: "502 Bad Gateway", requests: 4,
+			serve: fixed(always(502, "<html>upstream sent nothing</html>", "Content-Type", "text/html")),
+		},
+		{
+			name: "500 with broken JSON", status: 500, text: "500 Internal Server Error",
+			serve: fixed(always(500, `{"detail": "x`, "Content-Type", "application/problem+json")),
+		},
+		{
+			name: "418 with a message", status: 418, text: "418 I'm a teapot: short and stout",
+			serve: fixed(always(418, `{"message": "short\nand stout", "title": 7}`)),
+		},
+		{
+			name: "401 with an endless body", want: client.ErrUnauthorized, status: 401,
+			serve: fixed(func(w http.ResponseWriter, _ *http.Request) {
+				w.WriteHeader(http.StatusUnauthorized)
+				endless(w)
+			}),
+		},
+
+		{
+			name: "endless body", want: client.ErrResponseTooLarge, text: "more than 1000000 bytes",
+			opts:  []client.Option{client.WithMaxResponseBytes(1e6)},
+			serve: fixed(func(w http.ResponseWriter, _ *http.Request) { endless(w) }),
+		},
+		{
+			name: "announced large body", want: client.ErrResponseTooLarge,
+			serve: fixed(always(200, "", "Content-Length", "99999999999")),
+		},
+		{
+			name: "gzip bomb", want: client.ErrResponseTooLarge,
+			opts: []client.Option{client.WithMaxResponseBytes(1e6)},
+			serve: fixed(func(w http.ResponseWriter, _ *http.Request) {
+				w.Header().Set("Content-Encoding", "gzip")
+				zip := gzip.NewWriter(w)
+				_, _ = io.CopyN(zip, zeros{}, 1e9)
+			}),
+		},
+		{
+			name: "slow-loris body", want: client.ErrUnavailable, text: "no whole answer within 50ms", requests: 2,
+			opts: []client.Option{client.WithAttemptTimeout(50 * time.Millisecond), client.WithMaxAttempts(2)},
+			serve: fixed(func(w http.ResponseWriter, r *http.Request) {
+				for r.Context().Err() == nil {
+					_, _ = io.WriteString(w, " ")
+					_ = http.NewResponseController(w).Flush()
+					time.Sleep(5 * time.Millisecond)
+				}
+			}),
+		},
+		{
+			name: "connection reset mid-body", want: client.ErrUnavailable, text: "(4 attempts)", requests: 4,
+			serve: fixed(func(w http.ResponseWriter, _ *http.Request) {
+				w.Header().Set("Content-Length", "1000")
+				_, _ = io.WriteString(w, `{"data": [`)
+				_ = http.NewResponseController(w).Flush()
+				reset(w)
+			}),
+		},
+		{
+			name: "orderly end mid-body", want: client.ErrUnavailable, text: "unexpected EOF", requests: 4,
+			serve: fixed(func(w http.ResponseWriter, _ *http.Request) {
+				w.Header().Set("Content-Length", "1000")
+				_, _ = io.WriteString(w, `{"data": [`)
+				_ = http.NewResponseController(w).Flush()
+				panic(http.ErrAbortHandler)
+			}),
+		},
+		{
+			name: "no HTTP at all", want: client.ErrUnavailable, requests: 4,
+			serve: fixed(func(w http.ResponseWriter, _ *http.Request) { reset(w) }),
+		},
+	}
+}
+
+type zeros struct{}
+
+func (zeros) Read(p []byte) (int, error) { clear(p); return len(p), nil }
+
+func endless(w http.ResponseWriter) { _, _ = io.Copy(w, zeros{}) }
+
+// reset closes the connection so that the other side sees it broken.
+func reset(w http.ResponseWriter) {
+	conn, _, err := http.NewResponseController(w).Hijack()
+	if err != nil {
+		return
+	}
+	_ = conn.(*net.TCPConn).SetLinger(0)
+	_ = conn.Close()
+}
