@@ -34,7 +34,7 @@ ORDER BY created_at DESC, id DESC`,
 
 	Delete: `
 DELETE FROM webhooks
-WHERE organization_id = ?1 AND id IN (SELECT value FROM json_each(?2))
+WHERE (organization_id, id) IN (SELECT ?1, value FROM json_each(?2))
 RETURNING id`,
 
 	// Up to the end of the staging, only the temporary database is written to. The merge of a million rows is
@@ -118,9 +118,13 @@ ORDER BY created_at, id
 LIMIT ?4`,
 
 	SwapSecrets: `
-UPDATE webhooks SET secret = unhex(swap.value ->> 'new')
-FROM json_each(?2) AS swap
-WHERE organization_id = ?1 AND webhooks.id = swap.value ->> 'id' AND secret = unhex(swap.value ->> 'old')`,
+WITH swap AS MATERIALIZED (
+  SELECT ?1 AS organization_id, value ->> 'id' AS id, unhex(value ->> 'old') AS old, unhex(value ->> 'new') AS new
+  FROM json_each(?2)
+)
+UPDATE webhooks SET secret = swap.new
+FROM swap
+WHERE webhooks.organization_id = swap.organization_id AND webhooks.id = swap.id AND webhooks.secret = swap.old`,
 
 	CreateToken: `
 INSERT INTO tokens (hash, id, name, organizations, created_at, expires_at)

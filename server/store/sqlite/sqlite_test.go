@@ -3,6 +3,7 @@ package sqlite_test
 import (
 	"context"
 	"path/filepath"
+	"sync"
 	"testing"
 
 	"github.com/packhooks/packhooks/server/store"
@@ -10,26 +11,24 @@ import (
 	"github.com/packhooks/packhooks/server/store/storetest"
 )
 
-func TestStore(t *testing.T) {
-	paths := make(chan map[store.Store]string, 1) // of the stores that are open
-	paths <- map[store.Store]string{}
+func TestStore(t *testing.T) { storetest.Run(t, newHarness()) }
+
+// go test -run '^$' -bench . -benchtime 1x -timeout 30m ./server/store/sqlite
+func BenchmarkGrowth(b *testing.B) { storetest.BenchmarkGrowth(b, newHarness()) }
+func BenchmarkImport(b *testing.B) { storetest.BenchmarkImport(b, newHarness()) }
+
+func newHarness() storetest.Harness {
+	var paths sync.Map // of the stores that are open
 	openAt := func(t testing.TB, path string, cipher store.Cipher) (store.Store, error) {
 		s, err := sqlite.Open(context.Background(), path, cipher)
 		if err != nil {
 			return nil, err
 		}
 		t.Cleanup(func() { _ = s.Close() })
-		known := <-paths
-		known[s] = path
-		paths <- known
+		paths.Store(s, path)
 		return s, nil
 	}
-	pathOf := func(s store.Store) string {
-		known := <-paths
-		defer func() { paths <- known }()
-		return known[s]
-	}
-	storetest.Run(t, storetest.Harness{
+	return storetest.Harness{
 		Open: func(t testing.TB, cipher store.Cipher) store.Store {
 			s, err := openAt(t, filepath.Join(t.TempDir(), "packhooks.db"), cipher)
 			if err != nil {
@@ -38,7 +37,8 @@ func TestStore(t *testing.T) {
 			return s
 		},
 		Again: func(t testing.TB, s store.Store, cipher store.Cipher) (store.Store, error) {
-			return openAt(t, pathOf(s), cipher)
+			path, _ := paths.Load(s)
+			return openAt(t, path.(string), cipher)
 		},
 		CopySecret: func(t testing.TB, s store.Store, organization, from, to string) {
 			_, err := s.(*sqlite.Store).DB.Exec(`UPDATE webhooks SET secret =
@@ -48,5 +48,5 @@ func TestStore(t *testing.T) {
 				t.Fatal(err)
 			}
 		},
-	})
+	}
 }

@@ -78,15 +78,15 @@ func walks(t *testing.T, h Harness) {
 	var count atomic.Int64
 	rapid.Check(t, func(r *rapid.T) {
 		w := walk{Store: s, organization: fmt.Sprint("org-", count.Add(1))}
-		for range rapid.IntRange(0, 12).Draw(r, "webhooks") {
-			w.add(r)
-		}
+		w.add(r)
+		w.add(r)
 		w.start(r)
 		r.Repeat(map[string]func(*rapid.T){
 			"add":     w.add,
 			"remove":  w.remove,
 			"turn":    func(*rapid.T) { w.forward = !w.forward; w.steady = nil },
 			"restart": w.start,
+			"read on": func(*rapid.T) {},
 			"":        w.page,
 		})
 	})
@@ -102,13 +102,16 @@ type walk struct {
 	steady       map[string]bool // there since the walk began and not yet seen; nil when it did not begin at an end
 }
 
+// add imports some webhooks, of which some may be there already and move.
 func (w *walk) add(r *rapid.T) {
-	created := time.Duration(rapid.IntRange(0, 3).Draw(r, "created")) * time.Microsecond
-	hook := newWebhook(rapid.StringMatching(`[a-cA-C_]{1,2}`).Draw(r, "id"), created)
-	load(r, w.Store, w.organization, hook)
-	w.drop(hook.ID)
-	i, _ := slices.BinarySearchFunc(w.all, position(hook), func(a store.Webhook, p store.Position) int { return compare(position(a), p) })
-	w.all = slices.Insert(w.all, i, hook)
+	ids := rapid.SliceOfNDistinct(rapid.StringMatching(`[a-cA-C_]{1,2}`), 1, 6, rapid.ID).Draw(r, "ids")
+	for _, id := range ids {
+		created := time.Duration(rapid.IntRange(0, 3).Draw(r, "created")) * time.Microsecond
+		w.drop(id)
+		w.all = append(w.all, newWebhook(id, created))
+	}
+	load(r, w.Store, w.organization, w.all[len(w.all)-len(ids):]...)
+	slices.SortFunc(w.all, func(a, b store.Webhook) int { return compare(position(a), position(b)) })
 }
 
 func (w *walk) remove(r *rapid.T) {
