@@ -7,7 +7,6 @@ import (
 	"io"
 	"log/slog"
 	"net/http"
-	"net/http/httptest"
 	"slices"
 	"testing"
 	"time"
@@ -72,15 +71,11 @@ func newServer(t testing.TB, l list, deviation func(http.Handler) http.Handler) 
 		Webhooks: l, Tokens: l, PublicURL: "https://webhooks.example.com", Logger: slog.New(slog.NewTextHandler(io.Discard, nil)),
 		RatePerSecond: -1,
 	})
-	if err != nil {
-		t.Fatal(err)
-	}
+	check(t, err)
 	if deviation != nil {
 		handler = deviation(handler)
 	}
-	srv := httptest.NewServer(handler)
-	t.Cleanup(srv.Close)
-	return srv.URL + "/v1"
+	return serve(t, handler)
 }
 
 func run(t testing.TB, url string, change ...func(*conformance.Config)) *conformance.Report {
@@ -90,8 +85,6 @@ func run(t testing.TB, url string, change ...func(*conformance.Config)) *conform
 		c(&cfg)
 	}
 	report, err := conformance.Run(t.Context(), cfg)
-	if err != nil {
-		t.Fatal(err)
-	}
+	check(t, err)
 	return report
 }
