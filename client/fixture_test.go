@@ -3,6 +3,8 @@ package client_test
 import (
 	"encoding/json"
 	"fmt"
+	"io"
+	"log"
 	"net/http"
 	"net/http/httptest"
 	"testing"
@@ -100,3 +102,5 @@ func always(status int, text string, header ...string) http.HandlerFunc {
 		_, _ = fmt.Fprint(w, text)
 	}
 }
+
+var discard = log.New(io.Discard, "", 0)
