@@ -1,4 +1,4 @@
-package main
+package drill_test
 
 const (
 	contract  = "api/openapi.yaml"
@@ -17,18 +17,16 @@ type edit struct {
 
 	carries  string // a pattern that the generated code of both sides matches then
 	compiles promise
-	packages []string // to test; nil: those that read the contract
+	suite    []string // what go test is given: the least that has to notice the edit, or must not mind it
 	tests    promise
 	breaking promise
 }
 
-// suite is what go test is given: the least that has to notice the edit, or that must not mind it.
-func (e edit) suite() []string {
-	if e.packages == nil {
-		return []string{".", "./api", "./server"}
-	}
-	return e.packages
-}
+// readers are the tests that look at the contract itself.
+var readers = []string{".", "./api", "./server"}
+
+// roundTrip is the test that every property of a webhook has to pass.
+var roundTrip = []string{"-run", "^TestEveryPropertyComesBack$", "./cmd/packhooks"}
 
 const (
 	required  = "      required: [id, endpoint, secret, enabled, created_at, updated_at]\n"
@@ -98,7 +96,8 @@ var edits = []edit{
 		name:     "optional field",
 		patches:  []patch{optionalField},
 		carries:  `Label +\*string`,
-		tests:    promise{`(?i)label`},
+		suite:    roundTrip,
+		tests:    promise{`want .*label`},
 		breaking: promise{`response-optional-property-added`, `raise info.version`},
 	},
 	{
@@ -109,7 +108,8 @@ var edits = []edit{
 			{contract, eventCodeExample, eventCodeExample + "                    label: nightly\n"},
 		},
 		carries:  `Label +string`,
-		tests:    promise{`(?i)label`},
+		suite:    roundTrip,
+		tests:    promise{`want .*label`},
 		breaking: promise{`response-required-property-added`, `raise info.version`},
 	},
 	{
@@ -163,6 +163,7 @@ var edits = []edit{
           example: true
 `}},
 		carries:  `Enabled +\*bool +.form`,
+		suite:    readers,
 		tests:    promise{`never reads Params.Enabled`},
 		breaking: promise{`new-optional-request-parameter`, `raise info.version`},
 	},
@@ -173,23 +174,27 @@ var edits = []edit{
         '429':
 `}},
 		carries:  `410`,
+		suite:    readers,
 		breaking: promise{`response-non-success-status-added`, `raise info.version`},
 	},
 	{
 		name:     "bound tightened",
 		patches:  []patch{{contract, "        maximum: 100\n", "        maximum: 20\n"}},
+		suite:    readers,
 		tests:    promise{`default|per_page`},
 		breaking: promise{`request-parameter-max-decreased`, `new major version`},
 	},
 	{
 		name:     "new server path",
 		patches:  []patch{{contract, "  - url: https://api.pack.cloud/v1\n", "  - url: https://api.pack.cloud/v2\n"}},
+		suite:    readers,
 		tests:    promise{`DefaultBaseURL`},
 		breaking: promise{`removed the server https://api.pack.cloud/v1`, `new major version`},
 	},
 	{
 		name:    "typo in a description",
 		patches: []patch{{contract, "    Lists the webhook subscriptions of a", "    List the webhook subscriptions of a"}},
+		suite:   readers,
 	},
 	{
 		name: "optional field, released as 1.1.0",
@@ -199,6 +204,7 @@ var edits = []edit{
 			{changelog, "## Contract 1.0.0\n", "## Contract 1.1.0\n\n- A webhook may have a `label`.\n\n## Contract 1.0.0\n"},
 		},
 		carries: `Label +\*string`,
-		tests:   promise{`(?i)label`},
+		suite:   roundTrip,
+		tests:   promise{`want .*label`},
 	},
 }

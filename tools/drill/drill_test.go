@@ -1,0 +1,89 @@
+// Package drill_test edits a copy of the contract, one way after the other, and checks that generation, compiler,
+// tests and the check of breaking changes each say what the project promises of such an edit. `make drill` runs it.
+package drill_test
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"testing"
+)
+
+func TestTheContractCanChangeWithoutFear(t *testing.T) {
+	c := copyRepository(t, "../..")
+	for _, e := range edits {
+		t.Run(e.name, func(t *testing.T) {
+			defer c.reset(t)
+			e.try(t, c)
+		})
+	}
+}
+
+// promise is what a step is to say: patterns that the output of one that stops matches, all of them, and nothing for
+// one that passes.
+type promise []string
+
+// try takes the copy through the steps that a maintainer goes through. It ends at the compiler when that stops, but
+// for the check of breaking changes, which reads the contract alone.
+func (e edit) try(t *testing.T, c *repository) {
+	fmt.Println(e.name)
+	c.apply(t, e.patches)
+	generated := c.step(t, "generate", e.refusal, "make", "generate")
+	if !generated && e.remedy != nil {
+		c.apply(t, e.remedy)
+		generated = c.step(t, "generate again", nil, "make", "generate")
+	}
+	if generated {
+		c.reached(t, e.carries)
+		if c.step(t, "compile", e.compiles, "sh", "-c", "go build ./... && go vet ./...") && e.suite != nil {
+			c.step(t, "test", e.tests, append([]string{"go", "test"}, e.suite...)...)
+		}
+	}
+	c.step(t, "breaking", e.breaking, "make", "breaking")
+}
+
+// step runs a command, prints a line of the table, and reports whether the command passed.
+func (c *repository) step(t *testing.T, name string, p promise, command ...string) bool {
+	t.Helper()
+	output, passed := c.run(t, command...)
+	verdict, says := "passes", ""
+	if !passed {
+		verdict = "stops"
+	}
+	if passed != (len(p) == 0) {
+		t.Errorf("%s %s, promised was %q:\n%s", name, verdict, p, output)
+	}
+	for i, pattern := range p {
+		at := regexp.MustCompile(pattern).FindStringIndex(output)
+		if at == nil {
+			t.Errorf("%s does not say %q:\n%s", name, pattern, output)
+		} else if i == 0 {
+			says = lineAround(output, at[0])
+		}
+	}
+	fmt.Printf("  %-15s %-7s %s\n", name, verdict, says)
+	return passed
+}
+
+// reached holds the generated code of both sides to a pattern.
+func (c *repository) reached(t *testing.T, pattern string) {
+	t.Helper()
+	for _, name := range generatedGo {
+		text, err := os.ReadFile(filepath.Join(c.dir, name))
+		if err != nil {
+			t.Error(err)
+		} else if !regexp.MustCompile(pattern).Match(text) {
+			t.Errorf("%s has no %s", name, pattern)
+		}
+	}
+}
+
+func lineAround(text string, at int) string {
+	line, _, _ := strings.Cut(text[strings.LastIndexByte(text[:at], '\n')+1:], "\n")
+	if line = strings.TrimSpace(line); len(line) > 120 {
+		line = line[:120] + "…"
+	}
+	return line
+}

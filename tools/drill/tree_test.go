@@ -1,0 +1,100 @@
+package drill_test
+
+import (
+	"bytes"
+	"errors"
+	"io/fs"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+)
+
+// repository is a copy of the repository's files.
+type repository struct {
+	origin, dir string
+	touched     []string
+}
+
+// generatedGo and generated are what `make generate` writes.
+var (
+	generatedGo = []string{"gen/clientapi/clientapi.gen.go", "gen/serverapi/serverapi.gen.go"}
+	generated   = append([]string{"docs/contract.md"}, generatedGo...)
+)
+
+// copyRepository copies what git tracks or would track.
+func copyRepository(t *testing.T, origin string) *repository {
+	t.Helper()
+	list, err := exec.Command("git", "-C", origin, "ls-files", "-z", "--cached", "--others", "--exclude-standard").Output()
+	if err != nil {
+		t.Fatalf("listing the files of %s: %v", origin, err)
+	}
+	c := &repository{origin: origin, dir: t.TempDir()}
+	for name := range strings.SplitSeq(strings.TrimRight(string(list), "\x00"), "\x00") {
+		// What was deleted and is not yet committed is still listed.
+		if err := c.restore(name); err != nil && !errors.Is(err, fs.ErrNotExist) {
+			t.Fatal(err)
+		}
+	}
+	return c
+}
+
+// restore brings a file back to how the repository has it.
+func (c *repository) restore(name string) error {
+	content, err := os.ReadFile(filepath.Join(c.origin, name))
+	if err != nil {
+		return err
+	}
+	path := filepath.Join(c.dir, name)
+	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+		return err
+	}
+	return os.WriteFile(path, content, 0o644)
+}
+
+// reset undoes every patch and what was generated from it.
+func (c *repository) reset(t *testing.T) {
+	t.Helper()
+	for _, name := range slices.Concat(c.touched, generated) {
+		if err := c.restore(name); err != nil {
+			t.Fatal(err)
+		}
+	}
+	c.touched = nil
+}
+
+// patch replaces old, which the file has to hold exactly once.
+type patch struct{ file, old, new string }
+
+func (c *repository) apply(t *testing.T, patches []patch) {
+	t.Helper()
+	for _, p := range patches {
+		path := filepath.Join(c.dir, p.file)
+		content, err := os.ReadFile(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if n := bytes.Count(content, []byte(p.old)); n != 1 {
+			t.Fatalf("%d places of %s hold %q, want one", n, p.file, p.old)
+		}
+		c.touched = append(c.touched, p.file)
+		if err := os.WriteFile(path, bytes.Replace(content, []byte(p.old), []byte(p.new), 1), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+// run runs a command in the copy, and returns what it said and whether it passed.
+func (c *repository) run(t *testing.T, command ...string) (string, bool) {
+	t.Helper()
+	cmd := exec.CommandContext(t.Context(), command[0], command[1:]...)
+	cmd.Dir = c.dir
+	output, err := cmd.CombinedOutput()
+	var exit *exec.ExitError
+	if err != nil && !errors.As(err, &exit) {
+		t.Fatal(err)
+	}
+	return string(output), err == nil
+}
