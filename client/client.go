@@ -77,7 +77,7 @@ func checkSegment(id string) error {
 // sameOriginOnly is the redirect policy: the token goes nowhere but to base's scheme, host and port.
 func sameOriginOnly(base *url.URL, next func(*http.Request, []*http.Request) error) func(*http.Request, []*http.Request) error {
 	return func(req *http.Request, via []*http.Request) error {
-		if origin(req.URL) != origin(base) {
+		if !strings.EqualFold(origin(req.URL), origin(base)) {
 			return fmt.Errorf("%w: from %s to %s", ErrCrossOrigin, origin(base), origin(req.URL))
 		}
 		if next != nil {
@@ -100,5 +100,5 @@ func origin(u *url.URL) string {
 	if port == "" {
 		port = map[string]string{"http": "80", "https": "443"}[u.Scheme]
 	}
-	return u.Scheme + "://" + net.JoinHostPort(strings.ToLower(u.Hostname()), port)
+	return u.Scheme + "://" + net.JoinHostPort(u.Hostname(), port)
 }

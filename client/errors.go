@@ -98,6 +98,17 @@ func (e Error) Format(f fmt.State, _ rune) { _, _ = io.WriteString(f, e.Error())
 // LogValue returns the error's text (log/slog).
 func (e Error) LogValue() slog.Value { return slog.StringValue(e.Error()) }
 
+// A callError says what was being done. Unlike fmt.Errorf's it prints its text for every verb: for one that does
+// not fit, fmt would print the fields of the *Error within.
+type callError struct {
+	doing string
+	cause error
+}
+
+func (e *callError) Error() string              { return e.doing + ": " + e.cause.Error() }
+func (e *callError) Unwrap() error              { return e.cause }
+func (e *callError) Format(f fmt.State, _ rune) { _, _ = io.WriteString(f, e.Error()) }
+
 // A connectionError is an attempt that brought no whole answer.
 type connectionError struct {
 	attempts int

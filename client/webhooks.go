@@ -136,7 +136,7 @@ func (c *Client) webhookPage(ctx context.Context, organizationID string, params 
 }
 
 func listError(organizationID string, err error) error {
-	return fmt.Errorf("listing webhooks of %q: %w", organizationID, err)
+	return &callError{fmt.Sprintf("listing webhooks of %q", organizationID), err}
 }
 
 // A wireWebhook tells an enabled that is false from one that is missing. It is an any because a pointer would be
