@@ -1,0 +1,114 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"strings"
+
+	"github.com/packhooks/packhooks/server/store"
+	"github.com/packhooks/packhooks/server/store/keyset"
+	"github.com/packhooks/packhooks/server/store/sqlite"
+)
+
+// keysetVariable holds a keyset itself, for places that hand out secrets as variables. There is no flag for it, as
+// flags can be seen by others.
+const keysetVariable = "PACKHOOKS_KEYSET"
+
+var errNoPostgres = errors.New("this build has no PostgreSQL")
+
+// database says where webhooks and tokens are kept and what seals the signing secrets there.
+type database struct {
+	DB         string `name:"db" default:"packhooks.db" help:"SQLite file or PostgreSQL DSN."`
+	KeysetFile string `placeholder:"FILE" help:"Keyset that seals signing secrets. Default: beside an SQLite database. PACKHOOKS_KEYSET may hold the keyset itself."`
+}
+
+func (d *database) postgres() bool {
+	return strings.HasPrefix(d.DB, "postgres://") || strings.HasPrefix(d.DB, "postgresql://")
+}
+
+// open opens the database; an SQLite file that is not there is made, with its keyset.
+func (d *database) open(ctx context.Context) (store.Store, error) {
+	cipher, err := d.keyset()
+	if err != nil {
+		return nil, err
+	}
+	db, err := d.openSealed(ctx, cipher)
+	if errors.Is(err, store.ErrWrongKey) {
+		return nil, hint(err, "database and keyset are a pair: restore both from the same backup, or name the right one by --keyset-file")
+	}
+	return db, err
+}
+
+func (d *database) openSealed(ctx context.Context, cipher store.Cipher) (store.Store, error) {
+	if d.postgres() {
+		return nil, errNoPostgres
+	}
+	return sqlite.Open(ctx, d.DB, cipher)
+}
+
+// use opens the database for as long as do takes.
+func (d *database) use(ctx context.Context, do func(store.Store) error) error {
+	db, err := d.open(ctx)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = db.Close() }()
+	return do(db)
+}
+
+// useExisting is use for commands that can do nothing with an empty database: a path that is misspelt should not
+// make one.
+func (d *database) useExisting(ctx context.Context, do func(store.Store) error) error {
+	if !d.exists() {
+		return hint(fmt.Errorf("no database at %s", d.DB), "name it by --db or PACKHOOKS_DB")
+	}
+	return d.use(ctx, do)
+}
+
+func (d *database) exists() bool {
+	if d.postgres() {
+		return true
+	}
+	_, err := os.Stat(d.DB)
+	return !errors.Is(err, fs.ErrNotExist)
+}
+
+// keysetBeside is the path of an SQLite database's own keyset.
+func (d *database) keysetBeside() string { return d.DB + ".keyset" }
+
+// keyset finds the keyset. It makes one only beside an SQLite database that it is the first to open: for a database
+// that has secrets already a new keyset would be the wrong one, and several servers must share theirs.
+func (d *database) keyset() (*keyset.Keyset, error) {
+	value, given := os.LookupEnv(keysetVariable)
+	switch {
+	case d.KeysetFile != "":
+		return keyset.Open(d.KeysetFile)
+	case given:
+		return keyset.Parse([]byte(value))
+	case d.postgres():
+		return nil, hint(errors.New("PostgreSQL needs --keyset-file or "+keysetVariable), "packhooks keys init --keyset-file packhooks.keyset makes a keyset; every server needs the same one")
+	}
+	path := d.keysetBeside()
+	if !d.exists() {
+		if k, err := keyset.Create(path); !errors.Is(err, fs.ErrExist) {
+			return k, err
+		}
+	}
+	k, err := keyset.Open(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, hint(err, "its secrets cannot be read without it: restore it from the backup of %s, or name it by --keyset-file", d.DB)
+	}
+	return k, err
+}
+
+// flag is how a line that is printed to be pasted names this database. A DSN may hold a password, so it is left to
+// PACKHOOKS_DB.
+func (d *database) flag() string {
+	if d.postgres() {
+		return ""
+	}
+	return " --db " + shellWord(d.DB)
+}

@@ -1,0 +1,24 @@
+package main
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/packhooks/packhooks/server/store"
+)
+
+type deleteCmd struct {
+	Org string   `required:"" help:"Organization that the webhooks are of."`
+	IDs []string `arg:"" name:"id" help:"Webhooks to remove."`
+	database
+}
+
+func (c *deleteCmd) Run(ctx context.Context, t *terminal) error {
+	return c.useExisting(ctx, func(db store.Store) error {
+		if err := db.DeleteWebhooks(ctx, c.Org, c.IDs); err != nil {
+			return err
+		}
+		_, err := fmt.Fprintf(t.Out, "%s: %d removed\n", c.Org, len(c.IDs))
+		return err
+	})
+}

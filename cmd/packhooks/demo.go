@@ -1,0 +1,78 @@
+package main
+
+import (
+	"context"
+	"crypto/rand"
+	"fmt"
+	"iter"
+	"os"
+	"path/filepath"
+	"time"
+
+	"github.com/packhooks/packhooks/server/store"
+	"github.com/packhooks/packhooks/server/store/keyset"
+)
+
+const demoOrganization = "demo"
+
+// useDemoDatabase puts a throw-away database in the place of any other, and returns what removes it.
+func (c *serveCmd) useDemoDatabase() (remove func(), err error) {
+	dir, err := os.MkdirTemp("", "packhooks-demo-")
+	if err != nil {
+		return nil, err
+	}
+	path := filepath.Join(dir, "demo.db")
+	c.database = database{DB: path, KeysetFile: path + ".keyset"}
+	_, err = keyset.Create(c.KeysetFile)
+	return func() { _ = os.RemoveAll(dir) }, err
+}
+
+// greetDemo fills the demo's database and prints what to try.
+func (c *serveCmd) greetDemo(ctx context.Context, t *terminal, db store.Store) error {
+	if _, err := db.ImportWebhooks(ctx, demoOrganization, demoWebhooks(time.Now()), false); err != nil {
+		return err
+	}
+	token, err := createToken(ctx, db, store.Token{Name: "demo", Organizations: []string{demoOrganization}})
+	if err != nil {
+		return err
+	}
+	url := c.apiURL()
+	_, err = fmt.Fprintf(t.Out, `Organization %q with 60 webhooks, gone when you stop this with Ctrl-C.
+
+  API     %s
+  Token   %s
+
+In another terminal:
+
+  curl -H 'Authorization: Bearer %s' '%s/organizations/%s/webhooks?per_page=1'
+
+  PACKHOOKS_TOKEN=%s %s list --org %s --url %s
+
+`, demoOrganization, url, token, token, url, demoOrganization, token, shellWord(t.Program), demoOrganization, shellWord(url))
+	return err
+}
+
+var (
+	demoEvents = []string{
+		"orders.created", "orders.updated", "orders.cancelled", "shipments.created", "shipments.delivered", "returns.created",
+		"products.updated", "products.deleted", "stock.changed", "invoices.paid", "customers.created", "",
+	}
+	demoHosts = []string{"shop.example.com/hooks", "erp.example.net/packcloud", "wms.example.org/in", "hooks.example.com/t/7f3a", "bi.example.net/collect"}
+)
+
+// demoWebhooks are an organization's subscriptions as they gather over two years: every event to every host.
+func demoWebhooks(now time.Time) iter.Seq2[store.Webhook, error] {
+	return func(yield func(store.Webhook, error) bool) {
+		for i := range len(demoEvents) * len(demoHosts) {
+			event := demoEvents[i%len(demoEvents)]
+			created := now.AddDate(-2, 0, 12*i).Add(time.Duration(i*7919%3600) * time.Second).Truncate(time.Second)
+			w := store.Webhook{
+				ID: fmt.Sprintf("wh_%06d", i+1), EventCode: event, Endpoint: "https://" + demoHosts[i%len(demoHosts)] + "/" + event,
+				Secret: rand.Text()[:20], Enabled: i%9 != 4, CreatedAt: created, UpdatedAt: created.Add(time.Duration(i%7) * 26 * time.Hour),
+			}
+			if !yield(w, nil) {
+				return
+			}
+		}
+	}
+}

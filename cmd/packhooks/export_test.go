@@ -1,0 +1,4 @@
+package main
+
+// Main is what the tests' child processes run.
+var Main = main

@@ -1,0 +1,47 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"syscall"
+)
+
+// failure is an error that says what to do next, or that ends the program with a status of its own.
+type failure struct {
+	error
+	hint string
+	code int
+}
+
+func (f *failure) Unwrap() error { return f.error }
+
+// hint adds the next step to an error.
+func hint(err error, format string, args ...any) error {
+	return &failure{error: err, hint: fmt.Sprintf(format, args...), code: 1}
+}
+
+// usage is an error of the command line itself.
+func usage(err error, format string, args ...any) error {
+	return &failure{error: err, hint: fmt.Sprintf(format, args...), code: 2}
+}
+
+// exitCode prints an error, if there is one, as a line and perhaps a hint, and returns the status to exit with:
+// 1 for a failure, 2 for a command line that makes no sense. A reader that went away is no failure.
+func exitCode(stderr io.Writer, err error) int {
+	var f *failure
+	switch {
+	case err == nil || errors.Is(err, syscall.EPIPE):
+		return 0
+	case errors.Is(err, context.Canceled):
+		_, _ = fmt.Fprintln(stderr, "packhooks: interrupted")
+		return 1
+	}
+	_, _ = fmt.Fprintf(stderr, "packhooks: %s\n", printable(err.Error()))
+	if !errors.As(err, &f) {
+		return 1
+	}
+	_, _ = fmt.Fprintf(stderr, "packhooks: hint: %s\n", f.hint)
+	return f.code
+}

@@ -1,0 +1,155 @@
+package main
+
+import (
+	"cmp"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"hash/maphash"
+	"io"
+	"iter"
+	"os"
+
+	"github.com/schollz/progressbar/v3"
+
+	"github.com/packhooks/packhooks/client"
+	"github.com/packhooks/packhooks/server/store"
+)
+
+type importCmd struct {
+	Org     string `required:"" help:"Organization that the webhooks are for."`
+	File    string `arg:"" optional:"" help:"Webhooks as the API prints them: a JSON array, a page of the API, or NDJSON; - is standard input."`
+	From    string `placeholder:"URL" env:"-" help:"Read the webhooks from the API at this URL instead."`
+	FromOrg string `placeholder:"ORG" env:"-" help:"Organization to read there. Default: the one of --org."`
+	Replace bool   `env:"-" help:"Also remove the webhooks that the input does not have. Not for NDJSON, which looks complete when it is cut."`
+	credentials
+	database
+}
+
+func (c *importCmd) Run(ctx context.Context, t *terminal) error {
+	if (c.File == "") == (c.From == "") {
+		return usage(errors.New("one of FILE and --from is needed"), "packhooks import --org %s webhooks.json", c.Org)
+	}
+	contract, err := loadContract(c.Org)
+	if err != nil {
+		return err
+	}
+	if c.From != "" {
+		return c.fetch(ctx, t, contract)
+	}
+	return c.read(ctx, t, contract)
+}
+
+// fetch imports what a server answers, held to the same rules as a file.
+func (c *importCmd) fetch(ctx context.Context, t *terminal, contract *contract) error {
+	reader, err := c.client(c.From)
+	if err != nil {
+		return err
+	}
+	bar := t.progress(-1, false)
+	webhooks := reader.Webhooks(ctx, cmp.Or(c.FromOrg, c.Org), client.PerPage(100))
+	return c.store(ctx, t, contract, c.From, bar, sequence(func(emit func(row) error) error {
+		r := row{places: "[%d]"}
+		for webhook, err := range webhooks {
+			if err != nil {
+				return err
+			}
+			if r.data, err = json.Marshal(reveal(webhook)); err != nil {
+				return err
+			}
+			if err := emit(r); err != nil {
+				return err
+			}
+			r.number++
+			_ = bar.Add(1)
+		}
+		return nil
+	}))
+}
+
+// read imports a file or standard input.
+func (c *importCmd) read(ctx context.Context, t *terminal, contract *contract) error {
+	name, input, size := "standard input", t.In, int64(-1)
+	if c.File != "-" {
+		file, err := os.Open(c.File)
+		if err != nil {
+			return err
+		}
+		defer func() { _ = file.Close() }()
+		if info, err := file.Stat(); err == nil && info.Mode().IsRegular() {
+			size = info.Size()
+		}
+		name, input = c.File, file
+	}
+	bar := t.progress(size, true)
+	rows, err := contract.readRows(io.TeeReader(interruptible(ctx, input), bar), c.Replace)
+	if err != nil {
+		return fmt.Errorf("%s: %w", name, err)
+	}
+	return c.store(ctx, t, contract, name, bar, rows)
+}
+
+// interruptible makes a read that waits for a terminal or a pipe end with the context.
+func interruptible(ctx context.Context, input io.Reader) io.Reader {
+	reader, writer := io.Pipe()
+	context.AfterFunc(ctx, func() { _ = writer.CloseWithError(ctx.Err()) })
+	go func() {
+		_, err := io.Copy(writer, input)
+		_ = writer.CloseWithError(err)
+	}()
+	return reader
+}
+
+// store imports rows; an error of a row says where it stands.
+func (c *importCmd) store(ctx context.Context, t *terminal, contract *contract, name string, bar *progressbar.ProgressBar, rows iter.Seq2[row, error]) error {
+	reader := rowReader{contract: contract, seed: maphash.MakeSeed(), seen: map[uint64]uint32{}}
+	var rowErr error
+	var result store.ImportResult
+	err := c.use(ctx, func(db store.Store) (err error) {
+		result, err = db.ImportWebhooks(ctx, c.Org, reader.webhooks(rows, &rowErr), c.Replace)
+		return err
+	})
+	_ = bar.Finish()
+	if err != nil {
+		return fmt.Errorf("%s: %w; nothing was written", name, cmp.Or(rowErr, err))
+	}
+	_, err = fmt.Fprintf(t.Out, "%s: %d created, %d updated, %d unchanged, %d removed\n",
+		c.Org, result.Created, result.Updated, result.Unchanged, result.Removed)
+	return err
+}
+
+// rowReader reads rows and remembers where each id was, by its hash: a million ids would take a hundred megabytes.
+type rowReader struct {
+	contract *contract
+	seed     maphash.Seed
+	seen     map[uint64]uint32
+}
+
+// webhooks ends with the first row that is wrong, and leaves the reason in failed.
+func (rr *rowReader) webhooks(rows iter.Seq2[row, error], failed *error) iter.Seq2[store.Webhook, error] {
+	return func(yield func(store.Webhook, error) bool) {
+		for r, err := range rows {
+			var w store.Webhook
+			if err == nil {
+				w, err = rr.read(r)
+			}
+			if *failed = err; !yield(w, err) || err != nil {
+				return
+			}
+		}
+	}
+}
+
+func (rr *rowReader) read(r row) (store.Webhook, error) {
+	w, err := rr.contract.storeWebhook(r.data)
+	if err != nil {
+		return w, fmt.Errorf("%s: %w", r.place(r.number), err)
+	}
+	hash := maphash.String(rr.seed, w.ID)
+	if first, ok := rr.seen[hash]; ok {
+		return w, fmt.Errorf("%s: id: %w %q, which is that of %s too", r.place(r.number), store.ErrDuplicateID, w.ID, r.place(int(first)))
+	}
+	rr.seen[hash] = uint32(r.number)
+	return w, nil
+}

@@ -1,0 +1,134 @@
+package main_test
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+)
+
+const goodRow = `{"id":"wh_1","endpoint":"https://a.example/","secret":"q9NhjkjV9o","enabled":true,"created_at":"2024-08-02T09:30:00Z","updated_at":"2024-08-02T09:30:00Z"}`
+
+// bad is goodRow with a part replaced.
+func bad(old, replacement string) string {
+	if !strings.Contains(goodRow, old) {
+		panic("no " + old)
+	}
+	return strings.Replace(goodRow, old, replacement, 1)
+}
+
+func TestImportRefuses(t *testing.T) {
+	p := newPlace(t)
+	second := bad("wh_1", "wh_2")
+	tests := []struct {
+		name, input string
+		want        []string
+	}{
+		{"nothing", "", []string{"empty"}},
+		{"white space", " \n\n", []string{"empty"}},
+		{"no JSON", "id,endpoint\n1,2\n", []string{"line 1"}},
+		{"a scalar", "17", []string{"line 1"}},
+		{"a problem instead of a page", `{"type":"about:blank","status":401}`, []string{`"data"`}},
+		{"an array cut in a row", "[" + goodRow + "," + second[:40], []string{"[1]", "ends in the middle"}},
+		{"an array cut after a row", "[" + goodRow, []string{"[1]", "ends in the middle"}},
+		{"an array cut after a comma", "[" + goodRow + ",", []string{"[1]", "ends in the middle"}},
+		{"an array with garbage behind", "[" + goodRow + "] x", []string{"follows"}},
+		{"two arrays", "[" + goodRow + "][" + second + "]", []string{"follows"}},
+		{"an array of something else", `[17]`, []string{"[0]", `"{" expected`}},
+		{"null in an array", "[" + goodRow + ",null]", []string{"[1]"}},
+		{"a page cut in its data", `{"data":[` + goodRow + `,`, []string{"data: [1]", "ends in the middle"}},
+		{"a page cut after its data", `{"data":[` + goodRow + `],`, []string{"ends in the middle"}},
+		{"a page with garbage behind", `{"data":[` + goodRow + `]}{}`, []string{"follows"}},
+		{"a page without an array", `{"data":null}`, []string{"data", `"[" expected`}},
+		{"a page with data twice", `{"data":[` + goodRow + `],"data":[]}`, []string{"data", "twice"}},
+		{"a bad row in a page", `{"links":{},"data":[` + goodRow + `,{}]}`, []string{"data[1]", "id"}},
+		{"lines cut in a row", goodRow + "\n" + second[:50], []string{"line 2", "ends in the middle"}},
+		{"two rows in a line", goodRow + second, []string{"line 1", "follows"}},
+		{"an indented object", strings.ReplaceAll(goodRow, ",", ",\n"), []string{"line 1"}},
+		{"a missing field", goodRow + "\n" + bad(`"secret":"q9NhjkjV9o",`, ""), []string{"line 2", "secret", "missing"}},
+		{"a name in another case", bad(`"secret"`, `"Secret"`), []string{"line 1", "secret", "missing"}},
+		{"a name in two cases", bad(`"secret"`, `"ſecret":"x","secret"`), []string{"line 1", "ſecret", `"secret"`}},
+		{"a string for a boolean", bad("true", `"true"`), []string{"line 1", "enabled", "boolean"}},
+		{"a number for a string", bad(`"wh_1"`, `1`), []string{"line 1", "id", "string"}},
+		{"null", bad(`"wh_1"`, `null`), []string{"line 1", "id", "nullable"}},
+		{"an empty string", bad(`https://a.example/`, ``), []string{"line 1", "endpoint", "length"}},
+		{"a long id", bad(`wh_1`, strings.Repeat("x", 129)), []string{"line 1", "id", "length"}},
+		{"a long endpoint", bad(`https://a.example/`, strings.Repeat("x", 8193)), []string{"line 1", "endpoint", "length"}},
+		{"an id that is not ASCII", bad(`wh_1`, "wh_ü"), []string{"line 1", "id"}},
+		{"a time without zone", bad(`2024-08-02T09:30:00Z`, `2024-08-02T09:30:00`), []string{"line 1", "created_at", "RFC 3339"}},
+		{"30 February", bad(`2024-08-02T09:30:00Z`, `2024-02-30T09:30:00Z`), []string{"line 1", "created_at", "RFC 3339"}},
+		{"a leap second", bad(`2024-08-02T09:30:00Z`, `2016-12-31T23:59:60Z`), []string{"line 1", "created_at", "RFC 3339"}},
+		{"a time that readers take for none", bad(`2024-08-02T09:30:00Z`, `0001-01-01T00:00:00Z`), []string{"line 1", "created_at", "range"}},
+		{"a year of five digits in UTC", bad(`2024-08-02T09:30:00Z`, `9999-12-31T23:59:59-01:00`), []string{"line 1", "created_at", "range"}},
+		{"a raw NUL", bad(`a.example`, "a\x00b"), []string{"line 1", "endpoint"}},
+		{"an escaped NUL", bad(`a.example`, `a\u0000b`), []string{"line 1", "endpoint"}},
+		{"invalid UTF-8", bad(`a.example`, "a\xffb"), []string{"line 1", "endpoint", "UTF-8"}},
+		{"a high surrogate alone", bad(`q9NhjkjV9o`, `a\uD83Db`), []string{"line 1", "secret", "surrogate"}},
+		{"a low surrogate alone", bad(`q9NhjkjV9o`, `a\udE00b`), []string{"line 1", "secret", "surrogate"}},
+		{"a pair the wrong way round", bad(`q9NhjkjV9o`, `\ude00\ud83d`), []string{"line 1", "secret", "surrogate"}},
+		{"a name twice", bad(`"id":"wh_1"`, `"id":"wh_1","id":"wh_9"`), []string{"line 1", "id", "twice"}},
+		{"an id twice", goodRow + "\n\n" + second + "\n" + goodRow, []string{"line 4", "id", "duplicate", "wh_1", "line 1"}},
+		{"an id twice in an array", "[" + goodRow + "," + goodRow + "]", []string{"[1]", "id", "duplicate", "[0]"}},
+		{"a masked secret", bad(`q9NhjkjV9o`, `[redacted]`), []string{"line 1", "secret", "masked"}},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			p := p
+			p.t = t
+			p.fails(1, tt.input, []string{"import", "--org", "acme", "-"}, append(tt.want, "standard input")...)
+			p.write("bad", tt.input)
+			p.fails(1, "", []string{"import", "--org", "acme", "bad"}, append(tt.want, "bad")...)
+		})
+	}
+	if got := p.must("", "import", "--org", "acme", "--replace", p.write("none.json", "[]")); !strings.Contains(got, "0 removed") {
+		t.Errorf("something was written: %s", got)
+	}
+}
+
+func TestImportBoundsARow(t *testing.T) {
+	p := newPlace(t)
+	for head, size := range map[string]int{"": 100 << 20, "[": 100 << 20, `{"data":[`: 3 << 20, `{"links":`: 3 << 20} {
+		huge := goodRow[:len(goodRow)-1] + `,"x":"` + strings.Repeat("x", size)
+		p.fails(1, head+huge, []string{"import", "--org", "acme", "-"}, "longer than 1048576 bytes")
+		p.fails(1, head+strings.Repeat(" ", 3<<20), []string{"import", "--org", "acme", "-"})
+	}
+}
+
+func TestImportTakesEveryFormat(t *testing.T) {
+	p := newPlace(t)
+	second := bad("wh_1", "wh_2")
+	import_ := func(input string, flags ...string) string {
+		t.Helper()
+		return strings.TrimSpace(p.must(input, append([]string{"import", "--org", "acme", "-"}, flags...)...))
+	}
+	expect := func(got, want string) {
+		t.Helper()
+		if got != "acme: "+want {
+			t.Errorf("got %q, want %q", got, want)
+		}
+	}
+	expect(import_(goodRow+"\r\n\n"+second), "2 created, 0 updated, 0 unchanged, 0 removed")
+	expect(import_("\n [ "+goodRow+" ]"), "0 created, 0 updated, 1 unchanged, 0 removed")
+	expect(import_(`{"meta":{},"data":[`+bad("true", "false")+`],"links":{"prev":null,"next":"x"}}`), "0 created, 1 updated, 0 unchanged, 0 removed")
+	expect(import_(`{"data":[`+second+`],"links":{"prev":null,"next":null}}`, "--replace"), "0 created, 0 updated, 1 unchanged, 1 removed")
+	expect(import_(bad(`"enabled"`, `"extra":{"id":"x"},"enabled"`)), "1 created, 0 updated, 0 unchanged, 0 removed")
+	expect(import_("[]", "--replace"), "0 created, 0 updated, 0 unchanged, 2 removed")
+	expect(import_(bad("q9NhjkjV9o", `\\ud800 \ud83d\ude00 �`)), "1 created, 0 updated, 0 unchanged, 0 removed")
+
+	replace := []string{"import", "--org", "acme", "--replace", "-"}
+	p.fails(1, goodRow, replace, "NDJSON")
+	p.fails(1, `{"data":[],"links":{"prev":null,"next":"https://a.example"}}`, replace, "not the whole list")
+	p.fails(1, `{"links":{"prev":"https://a.example","next":null},"data":[]}`, replace, "not the whole list")
+	p.fails(1, `{"data":[]}`, replace, "not the whole list")
+	expect(import_(bad("q9NhjkjV9o", `\\ud800 \ud83d\ude00 �`)), "0 created, 0 updated, 1 unchanged, 0 removed")
+}
+
+func TestImportNamesWhatIsWrongWithTheCommand(t *testing.T) {
+	p := newPlace(t)
+	p.fails(2, "", []string{"import", "--org", "acme"}, "FILE", "--from")
+	p.fails(2, "", []string{"import", "--org", "acme", "x", "--from", "http://127.0.0.1:1/v1"}, "FILE", "--from")
+	p.fails(2, "", []string{"import", "x"}, "--org")
+	p.fails(1, "", []string{"import", "--org", "acme", "not-there.json"}, "not-there.json", "no such file")
+	for _, org := range []string{"..", "a/b", "ä", strings.Repeat("x", 129)} {
+		p.fails(1, "[]", []string{"import", "--org", org, "-"}, "organization", fmt.Sprintf("%q", org))
+	}
+}

@@ -1,0 +1,100 @@
+package main
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"text/tabwriter"
+
+	"github.com/packhooks/packhooks/server/store"
+	"github.com/packhooks/packhooks/server/store/keyset"
+)
+
+type keysCmd struct {
+	Init      keysInitCmd      `cmd:"" help:"Make a keyset of one key."`
+	Add       keysAddCmd       `cmd:"" help:"Add a key that opens but does not seal yet. Then give the file to every server."`
+	Promote   keysPromoteCmd   `cmd:"" help:"Make a key the one that seals, once every server has it."`
+	Reencrypt keysReencryptCmd `cmd:"" help:"Seal every secret under the primary key, while servers run. May be interrupted and repeated."`
+	List      keysListCmd      `cmd:"" help:"List the keys of a keyset, without their material."`
+}
+
+// keysetFile is the keyset of a command that works on the file alone.
+type keysetFile struct {
+	database
+}
+
+// AfterApply is called by kong once the flags are there.
+func (k *keysetFile) AfterApply() error {
+	_, given := os.LookupEnv(keysetVariable)
+	if k.KeysetFile == "" && (k.postgres() || given) {
+		return errors.New("--keyset-file is needed: keys commands work on a file")
+	}
+	k.KeysetFile = cmp.Or(k.KeysetFile, k.keysetBeside())
+	return nil
+}
+
+type keysInitCmd struct{ keysetFile }
+
+func (c *keysInitCmd) Run(t *terminal) error {
+	if _, err := keyset.Create(c.KeysetFile); err != nil {
+		return err
+	}
+	_, err := fmt.Fprintf(t.Out, "%s: created; back it up with the database, neither is of use without the other\n", c.KeysetFile)
+	return err
+}
+
+type keysAddCmd struct{ keysetFile }
+
+func (c *keysAddCmd) Run(t *terminal) error {
+	id, err := keyset.Add(c.KeysetFile)
+	if err != nil {
+		return err
+	}
+	_, err = fmt.Fprintln(t.Out, id)
+	return err
+}
+
+type keysPromoteCmd struct {
+	ID uint32 `arg:"" help:"Key to promote, by its id in packhooks keys list."`
+	keysetFile
+}
+
+func (c *keysPromoteCmd) Run() error {
+	return keyset.Promote(c.KeysetFile, c.ID)
+}
+
+type keysListCmd struct{ keysetFile }
+
+func (c *keysListCmd) Run(t *terminal) error {
+	k, err := keyset.Open(c.KeysetFile)
+	if err != nil {
+		return err
+	}
+	table := tabwriter.NewWriter(t.Out, 0, 0, 2, ' ', 0)
+	_, _ = fmt.Fprintln(table, "ID\tPRIMARY\tENABLED")
+	for _, key := range k.Keys() {
+		_, _ = fmt.Fprintf(table, "%d\t%t\t%t\n", key.ID, key.Primary, key.Enabled)
+	}
+	return table.Flush()
+}
+
+type keysReencryptCmd struct{ database }
+
+func (c *keysReencryptCmd) Run(ctx context.Context, t *terminal) error {
+	return c.useExisting(ctx, func(db store.Store) error {
+		bar := t.progress(-1, false)
+		total := 0
+		err := db.Reencrypt(ctx, func(webhooks int) {
+			total = webhooks
+			_ = bar.Set(webhooks)
+		})
+		_ = bar.Finish()
+		if err != nil {
+			return fmt.Errorf("re-encrypting, stopped after %d webhooks: %w", total, err)
+		}
+		_, err = fmt.Fprintf(t.Out, "%d webhooks are sealed under the primary key\n", total)
+		return err
+	})
+}

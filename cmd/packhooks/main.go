@@ -1,0 +1,79 @@
+// Command packhooks serves Pack Cloud's webhook subscriptions API from a database of its own, fills that database,
+// and reads any server of this API from a terminal.
+//
+//	packhooks serve --demo
+//
+// Each command is one file of this folder; packhooks COMMAND --help is the reference. Every flag has an environment
+// default, PACKHOOKS_ and its name, but for those that a forgotten variable would make dangerous.
+package main
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+	"syscall"
+
+	"github.com/alecthomas/kong"
+
+	"github.com/packhooks/packhooks/server"
+)
+
+type cli struct {
+	Serve   serveCmd   `cmd:"" help:"Serve the API from a database."`
+	Import  importCmd  `cmd:"" help:"Add or update webhooks of an organization, all or none."`
+	Delete  deleteCmd  `cmd:"" help:"Remove webhooks of an organization, all or none."`
+	Token   tokenCmd   `cmd:"" help:"Create, list and revoke the tokens that read organizations."`
+	Keys    keysCmd    `cmd:"" help:"Manage the keyset that seals signing secrets at rest."`
+	Migrate migrateCmd `cmd:"" help:"Bring the tables of a database up to date."`
+	List    listCmd    `cmd:"" help:"Print the webhooks of an organization, read from a server."`
+	Export  exportCmd  `cmd:"" help:"Write the webhooks of an organization with their secrets, read from a server."`
+	Check   checkCmd   `cmd:"" help:"Hold any server of this API to the contract."`
+	Version versionCmd `cmd:"" help:"Print the version."`
+}
+
+// terminal is what a command reads from and writes to. Program is the name that it was called by, for the lines
+// that it prints to be pasted.
+type terminal struct {
+	Program string
+	In      io.Reader
+	Out     io.Writer
+	Err     io.Writer
+}
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	context.AfterFunc(ctx, stop) // a second signal ends the process at once
+	t := &terminal{Program: os.Args[0], In: os.Stdin, Out: os.Stdout, Err: os.Stderr}
+	os.Exit(exitCode(os.Stderr, run(ctx, os.Args[1:], t)))
+}
+
+func run(ctx context.Context, args []string, t *terminal) error {
+	helped := false
+	parser, err := kong.New(&cli{},
+		kong.Name("packhooks"),
+		kong.Description("Pack Cloud's webhook subscriptions API: a server, and the tools around it."),
+		kong.DefaultEnvars("PACKHOOKS"),
+		kong.Writers(t.Out, t.Err),
+		kong.Exit(func(int) { helped = true }), // called for --help alone
+		kong.Vars{
+			"rate":          fmt.Sprint(server.DefaultRatePerSecond),
+			"rate_burst":    fmt.Sprint(server.DefaultRateBurst),
+			"max_in_flight": fmt.Sprint(server.DefaultMaxInFlight),
+		},
+		kong.ConfigureHelp(kong.HelpOptions{Compact: true}),
+	)
+	if err != nil {
+		return err
+	}
+	command, err := parser.Parse(args)
+	if helped {
+		return nil
+	}
+	if err != nil {
+		return usage(err, "packhooks --help lists the commands, packhooks COMMAND --help the flags")
+	}
+	command.BindTo(ctx, (*context.Context)(nil))
+	return command.Run(t)
+}

@@ -1,0 +1,65 @@
+package main
+
+import (
+	"errors"
+	"os"
+	"strings"
+	"syscall"
+
+	"github.com/packhooks/packhooks/client"
+)
+
+// credentials are what a server of the API wants to see.
+type credentials struct {
+	Token     string `help:"Token to read with. Other users of the machine see flags; the variable they do not."`
+	TokenFile string `type:"existingfile" placeholder:"FILE" help:"File that holds the token to read with."`
+}
+
+// remote is an organization's webhooks on a server of the API.
+type remote struct {
+	Org     string `required:"" help:"Organization to read."`
+	URL     string `default:"http://127.0.0.1:8080/v1" help:"Server to read from, with its base path."`
+	PerPage int    `default:"100" help:"Webhooks to ask for at a time."`
+	credentials
+}
+
+// read returns the token, or nothing: a server that asks for none can be checked without one.
+func (c credentials) read() (string, error) {
+	if c.TokenFile == "" {
+		return c.Token, nil
+	}
+	data, err := os.ReadFile(c.TokenFile)
+	return strings.TrimSpace(string(data)), err
+}
+
+func (c credentials) client(url string) (*client.Client, error) {
+	token, err := c.read()
+	if err != nil {
+		return nil, err
+	}
+	if token == "" {
+		return nil, hint(errors.New("no token"), "set PACKHOOKS_TOKEN or --token-file; packhooks token create makes a token for your own server")
+	}
+	return client.New(token, client.WithBaseURL(url))
+}
+
+// explain adds the next step to what a server of the API answered.
+func explain(err error, url string) error {
+	switch {
+	case errors.Is(err, client.ErrUnauthorized):
+		return hint(err, "PACKHOOKS_TOKEN or --token-file must hold a token of %s", url)
+	case errors.Is(err, client.ErrForbidden):
+		return hint(err, "packhooks token create --org ORG makes a token that covers another organization")
+	case errors.Is(err, syscall.ECONNREFUSED):
+		return hint(err, "nothing answers at %s: start packhooks serve, or name another server by --url", url)
+	}
+	return err
+}
+
+// reveal is a webhook that marshals with its secret, and with every other property that there will ever be.
+func reveal(w client.Webhook) any {
+	return struct {
+		client.Webhook
+		Secret string `json:"secret"`
+	}{w, w.Secret.Reveal()}
+}

@@ -1,0 +1,165 @@
+package main
+
+import (
+	"bufio"
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"iter"
+
+	"github.com/packhooks/packhooks/gen/serverapi"
+)
+
+// maxRow is the most bytes that one webhook may take up in an import: many times what the contract allows.
+const maxRow = 1 << 20
+
+var errRowTooLong = fmt.Errorf("longer than %d bytes", maxRow)
+
+// row is a webhook of an import as it was written, and where.
+type row struct {
+	places string // such as "line %d"
+	number int
+	data   []byte
+}
+
+func (r row) place(number int) string { return fmt.Sprintf(r.places, number) }
+
+// readRows tells an array, a page of the API and lines apart by how they begin. With whole, nothing may be missing at
+// the end: of a page its links say that, which may come after its data, and of lines nothing does.
+func (c *contract) readRows(input io.Reader, whole bool) (iter.Seq2[row, error], error) {
+	head := new(bytes.Buffer)
+	peek := json.NewDecoder(io.TeeReader(io.LimitReader(input, maxRow), head))
+	first, err := peek.Token()
+	if errors.Is(err, io.EOF) {
+		return nil, errors.New("the input is empty")
+	}
+	second, _ := peek.Token() // what is wrong with it is found again, with its place
+	input = io.MultiReader(head, input)
+	name, named := second.(string)
+	switch {
+	case first == json.Delim('['):
+		return sequence(func(emit func(row) error) error { return readWholeArray(boundedDecoder(input), emit) }), nil
+	case first == json.Delim('{') && named && c.webhook.Properties[name] == nil:
+		return sequence(func(emit func(row) error) error { return readPage(boundedDecoder(input), whole, emit) }), nil
+	case whole:
+		return nil, hint(errors.New("--replace needs input that shows where it ends, which NDJSON does not"), "packhooks export --output json writes an array")
+	}
+	return sequence(func(emit func(row) error) error { return readLines(input, emit) }), nil
+}
+
+// sequence turns a function that hands out rows until an error into an iterator.
+func sequence(read func(emit func(row) error) error) iter.Seq2[row, error] {
+	return func(yield func(row, error) bool) {
+		stopped := errors.New("stopped")
+		err := read(func(r row) error {
+			if !yield(r, nil) {
+				return stopped
+			}
+			return nil
+		})
+		if err != nil && !errors.Is(err, stopped) {
+			yield(row{}, err)
+		}
+	}
+}
+
+// readLines reads NDJSON, which looks complete wherever it is cut between two lines.
+func readLines(input io.Reader, emit func(row) error) error {
+	scanner := bufio.NewScanner(input)
+	scanner.Buffer(nil, maxRow)
+	r := row{places: "line %d", number: 1}
+	for ; scanner.Scan(); r.number++ {
+		if r.data = scanner.Bytes(); len(bytes.TrimSpace(r.data)) == 0 {
+			continue
+		}
+		if err := emit(r); err != nil {
+			return err
+		}
+	}
+	err := scanner.Err()
+	if errors.Is(err, bufio.ErrTooLong) {
+		err = errRowTooLong
+	}
+	if err != nil {
+		return fmt.Errorf("%s: %w", r.place(r.number), err)
+	}
+	return nil
+}
+
+// bounded limits what a json.Decoder holds that it has not handed out yet: a Decoder reads on only when that is not
+// enough for the next token or value.
+type bounded struct {
+	io.Reader
+	decoder *json.Decoder
+	read    int64
+}
+
+func boundedDecoder(input io.Reader) *json.Decoder {
+	b := &bounded{Reader: input}
+	b.decoder = json.NewDecoder(b)
+	return b.decoder
+}
+
+func (b *bounded) Read(p []byte) (int, error) {
+	left := maxRow - (b.read - b.decoder.InputOffset())
+	if left <= 0 {
+		return 0, errRowTooLong
+	}
+	n, err := b.Reader.Read(p[:min(int64(len(p)), left)])
+	b.read += int64(n)
+	return n, err
+}
+
+func readWholeArray(decoder *json.Decoder, emit func(row) error) error {
+	if err := readArray(decoder, "", emit); err != nil {
+		return err
+	}
+	return expectEnd(decoder)
+}
+
+func readArray(decoder *json.Decoder, name string, emit func(row) error) error {
+	if err := expect(decoder, '['); err != nil {
+		return err
+	}
+	r := row{places: name + "[%d]"}
+	for ; decoder.More(); r.number++ {
+		r.data = r.data[:0]
+		if err := decoder.Decode((*json.RawMessage)(&r.data)); err != nil {
+			return fmt.Errorf("[%d]: %w", r.number, plainEOF(err))
+		}
+		if err := emit(r); err != nil {
+			return err
+		}
+	}
+	if err := expect(decoder, ']'); err != nil {
+		return fmt.Errorf("[%d]: %w", r.number, err)
+	}
+	return nil
+}
+
+// readPage reads a WebhookPage whose data may be of any length.
+func readPage(decoder *json.Decoder, whole bool, emit func(row) error) error {
+	var links *serverapi.PageLinks
+	data := false
+	err := readObject(decoder, func(name string) error {
+		switch name {
+		case "data":
+			data = true
+			return readArray(decoder, name, emit)
+		case "links":
+			return decoder.Decode(&links)
+		}
+		return decoder.Decode(new(json.RawMessage))
+	})
+	switch {
+	case err != nil:
+		return err
+	case !data:
+		return errors.New(`neither an array, nor a webhook on each line, nor a page: it has no "data"`)
+	case whole && (links == nil || links.Prev != nil || links.Next != nil):
+		return errors.New("the page is not the whole list: its links lead on")
+	}
+	return expectEnd(decoder)
+}
