@@ -37,7 +37,9 @@ func BenchmarkGrowth(b *testing.B, h Harness) {
 		_, err = s.ImportWebhooks(ctx, "small", generate(100), false)
 		check(b, err)
 	}
-	at := func(i int) store.Position { return store.Position{CreatedAt: epoch.Add(time.Duration(i) * time.Millisecond)} }
+	at := func(i int) store.Position {
+		return store.Position{CreatedAt: epoch.Add(time.Duration(i) * time.Millisecond)}
+	}
 	reads := []struct {
 		of store.Store
 		q  store.PageQuery
