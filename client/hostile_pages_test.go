@@ -7,7 +7,7 @@ import (
 )
 
 func malformed(name, text, page string) hostile {
-	return hostile{name: name, serve: fixed(always(200, page)), want: client.ErrMalformedPage, text: text}
+	return hostile{name: name, serve: fixed(always(200, page)), want: client.ErrMalformedPage, text: text, page: page}
 }
 
 func malformedItem(name, text string, changes map[string]any) hostile {

@@ -26,6 +26,7 @@ type hostile struct {
 	status   int    // of the *Error, if it is one
 	text     string // part of the error's text
 	webhooks int    // that arrive before the error or the end
+	page     string // that it serves to everybody, if it is as simple as that
 	requests int    // that the server sees; 1 when not given
 }
 

@@ -1,7 +1,6 @@
 package clienttest
 
 import (
-	"net"
 	"net/http"
 	"net/http/httptest"
 	"strconv"
@@ -66,12 +65,13 @@ func Truncated() Fault {
 			w.Header().Set("Content-Length", strconv.Itoa(whole.Body.Len()))
 			w.WriteHeader(whole.Code)
 			_, _ = w.Write(whole.Body.Bytes()[:whole.Body.Len()/2])
+			_ = http.NewResponseController(w).Flush()
 			panic(http.ErrAbortHandler)
 		})
 	}
 }
 
-// Cut resets the connection within the status line. (Before its first byte, net/http's client would send the
+// Cut closes the connection within the response's header. (Before its first byte, net/http's client would send the
 // request again by itself if the connection had served one before.)
 func Cut() Fault {
 	return func(http.Handler) http.Handler {
@@ -80,10 +80,7 @@ func Cut() Fault {
 			if err != nil {
 				panic(err)
 			}
-			_, _ = conn.Write([]byte("HTTP/1.1 2"))
-			if tcp, ok := conn.(*net.TCPConn); ok {
-				_ = tcp.SetLinger(0) // a reset instead of an orderly end
-			}
+			_, _ = conn.Write([]byte("HTTP/1.1 200 OK\r\nContent-"))
 			_ = conn.Close()
 		})
 	}

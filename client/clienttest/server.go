@@ -29,6 +29,8 @@ type Server struct {
 	URL   string // for client.WithBaseURL
 	Token string // covers every organization that has been given webhooks
 
+	http *httptest.Server
+
 	mu       sync.Mutex
 	webhooks map[string][]clientapi.Webhook
 	tokens   map[string][]string
@@ -62,6 +64,13 @@ func WithToken(token string, organizationIDs ...string) Option {
 // NewServer starts a server on a free port of the loopback interface; it is closed when the test ends.
 func NewServer(t testing.TB, opts ...Option) *Server {
 	t.Helper()
+	s := Start(opts...)
+	t.Cleanup(s.Close)
+	return s
+}
+
+// Start starts a server where there is no test, such as in an Example or a TestMain. Close it.
+func Start(opts ...Option) *Server {
 	s := &Server{
 		Token:    "clienttest-token",
 		webhooks: map[string][]clientapi.Webhook{},
@@ -70,13 +79,15 @@ func NewServer(t testing.TB, opts ...Option) *Server {
 	for _, opt := range opts {
 		opt(s)
 	}
-	srv := httptest.NewServer(http.HandlerFunc(s.serve))
-	t.Cleanup(func() {
-		srv.CloseClientConnections() // or Close would wait for a request that a fault holds up
-		srv.Close()
-	})
-	s.URL = srv.URL + basePath
+	s.http = httptest.NewServer(http.HandlerFunc(s.serve))
+	s.URL = s.http.URL + basePath
 	return s
+}
+
+// Close ends the server and its connections, also those that a fault holds up.
+func (s *Server) Close() {
+	s.http.CloseClientConnections()
+	s.http.Close()
 }
 
 // SetWebhooks replaces the webhooks of the organization, also while a client is walking through them.

@@ -1,0 +1,140 @@
+package client_test
+
+import (
+	"encoding/json"
+	"errors"
+	"io"
+	"net/http"
+	"net/url"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/packhooks/packhooks/client"
+)
+
+// offline returns a client whose requests go to answer and nowhere else.
+func offline(f *testing.F, answer roundTrip) *client.Client {
+	f.Helper()
+	c, err := client.New(testToken,
+		client.WithBaseURL("https://api.example/v1"),
+		client.WithHTTPClient(&http.Client{Transport: answer}),
+		client.WithMaxAttempts(1))
+	if err != nil {
+		f.Fatal(err)
+	}
+	return c
+}
+
+func response(r *http.Request, status int, text string) *http.Response {
+	return &http.Response{StatusCode: status, Header: http.Header{}, Body: io.NopCloser(strings.NewReader(text)), ContentLength: -1, Request: r}
+}
+
+// Whatever a link says, the request goes to the operation's own address.
+func FuzzLink(f *testing.F) {
+	var sent *url.URL
+	c := offline(f, func(r *http.Request) (*http.Response, error) {
+		sent = r.URL
+		return response(r, 200, body("")), nil
+	})
+	for _, link := range []string{
+		"https://api.example/v1/organizations/acme/webhooks?cursor=abc",
+		"http://user:pw@evil.example/organizations/acme/webhooks?page=2",
+		"//evil.example/v1/organizations/acme/webhooks?a=%zz;b",
+		"?cursor=a&cursor=b", "webhooks?x", "../acme/webhooks?x", "/organizations/%61cme/webhooks", "#x", "::", "",
+		"https://api.example/v1/organizations/acme%2Fwebhooks?x", "/organizations/other/webhooks?x", "?a b", "?a\r\nb: c", "javascript:x",
+	} {
+		f.Add(link)
+	}
+	f.Fuzz(func(t *testing.T, link string) {
+		sent = nil
+		_, err := c.ListWebhooks(t.Context(), "acme", client.FromPage(link))
+		if err != nil && !errors.Is(err, client.ErrMalformedPage) && !errors.Is(err, client.ErrNoPage) {
+			t.Fatalf("%q: %v", link, err)
+		}
+		if (err == nil) != (sent != nil) {
+			t.Fatalf("%q: %v, and a request for %v", link, err, sent)
+		}
+		if sent == nil {
+			return
+		}
+		if sent.Scheme != "https" || sent.Host != "api.example" || sent.User != nil || sent.EscapedPath() != "/v1/organizations/acme/webhooks" || sent.Fragment != "" {
+			t.Fatalf("%q led to %q", link, sent)
+		}
+		if strings.ContainsFunc(sent.RequestURI(), func(r rune) bool { return r <= ' ' || r > '~' }) || !strings.Contains(link, sent.RawQuery) {
+			t.Fatalf("%q led to the query %q", link, sent.RawQuery)
+		}
+	})
+}
+
+// Whatever Retry-After and Date say, the wait is never negative, and whole seconds are read as they are.
+func FuzzRetryAfter(f *testing.F) {
+	var retryAfter, date string
+	c := offline(f, func(r *http.Request) (*http.Response, error) {
+		resp := response(r, 429, "")
+		resp.Header["Retry-After"], resp.Header["Date"] = []string{retryAfter}, []string{date}
+		return resp, nil
+	})
+	for _, text := range []string{"", "0", "1", "120", "-1", "+1", "1.5", "1e9", "99999999999999999999", "9223372036", "9223372037", " 7 ", "٣",
+		"Fri, 02 Aug 2024 09:30:10 GMT", "Friday, 02-Aug-24 09:30:10 GMT", "Fri Aug  2 09:30:10 2024", "Fri, 31 Dec 9999 23:59:59 GMT", "Mon, 01 Jan 0001 00:00:00 GMT"} {
+		f.Add(text, "Fri, 02 Aug 2024 09:30:00 GMT")
+		f.Add(text, "")
+	}
+	f.Fuzz(func(t *testing.T, a, d string) {
+		retryAfter, date = a, d
+		_, err := c.ListWebhooks(t.Context(), "acme")
+		var e *client.Error
+		if !errors.As(err, &e) || e.RetryAfter < 0 || e.Attempts != 1 {
+			t.Fatalf("Retry-After %q: %v", a, err)
+		}
+		if seconds, err := time.ParseDuration(a + "s"); err == nil && strings.Trim(a, "0123456789") == "" && e.RetryAfter != seconds {
+			t.Fatalf("Retry-After %q is read as %v", a, e.RetryAfter)
+		}
+	})
+}
+
+// Whatever a body holds, it is a whole page, or an ErrMalformedPage that keeps to one line.
+func FuzzPage(f *testing.F) {
+	var text string
+	c := offline(f, func(r *http.Request) (*http.Response, error) { return response(r, 200, text), nil })
+	for _, h := range hostilePages() {
+		f.Add(h.page)
+	}
+	f.Add(body("https://api.example/v1/organizations/acme/webhooks?cursor=abc", item("wh_1", nil), item("wh_2", map[string]any{"event_code": "orders.created"})))
+	f.Fuzz(func(t *testing.T, s string) {
+		text = s
+		page, err := c.ListWebhooks(t.Context(), "acme")
+		if err != nil {
+			if page != nil || !errors.Is(err, client.ErrMalformedPage) {
+				t.Fatal(err)
+			}
+			if strings.Contains(err.Error(), "\n") {
+				t.Fatalf("%q", err)
+			}
+			return
+		}
+		for i, w := range page.Webhooks {
+			if w.ID == "" || w.Endpoint == "" || w.Secret.IsZero() || w.CreatedAt.IsZero() || w.UpdatedAt.IsZero() {
+				t.Fatalf("webhook %d lacks a required field", i)
+			}
+		}
+		if !sameNumber(s, len(page.Webhooks)) {
+			t.Fatalf("%d webhooks of another number of items", len(page.Webhooks))
+		}
+	})
+}
+
+// sameNumber reads text once more, knowing nothing of pages.
+func sameNumber(text string, n int) bool {
+	var members map[string]json.RawMessage
+	if err := json.Unmarshal([]byte(text), &members); err != nil {
+		return false
+	}
+	for name, value := range members {
+		var items []any
+		if strings.EqualFold(name, "data") && json.Unmarshal(value, &items) == nil && len(items) == n {
+			return true
+		}
+	}
+	return false
+}
