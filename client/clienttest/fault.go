@@ -80,7 +80,7 @@ func Cut() Fault {
 			if err != nil {
 				panic(err)
 			}
-			_, _ = conn.Write([]byte("HTTP/1.1 200 OK\r\nContent-"))
+			_, _ = conn.Write([]byte("HTTP/1.1 200 OK\r\n"))
 			_ = conn.Close()
 		})
 	}
