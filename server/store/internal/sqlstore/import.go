@@ -7,6 +7,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"iter"
+	"math"
 
 	"github.com/packhooks/packhooks/server/store"
 )
@@ -122,20 +123,22 @@ func (im *importing) insert(ctx context.Context, batch []Row) error {
 // sameSecret is a staged webhook that is stored alike. The same secret never seals to the same bytes twice, so that
 // SQL cannot tell.
 type sameSecret struct {
-	ID     string `json:"id"`
-	Secret bytea  `json:"secret"`
-	staged []byte
+	CreatedAt int64  `json:"created_at"`
+	ID        string `json:"id"`
+	Secret    bytea  `json:"secret"`
+	staged    []byte
 }
 
 // keepSame lets staged webhooks that would change nothing keep the stored ciphertext: the merge then finds them
 // equal and passes over them, or finds that they were changed since.
 func (im *importing) keepSame(ctx context.Context) error {
-	for after, more := "", true; more; {
-		alike, err := im.alike(ctx, after)
+	for from, more := (bound{createdAt: math.MinInt64}), true; more; {
+		alike, err := im.alike(ctx, from)
 		if err != nil || len(alike) == 0 {
 			return err
 		}
-		after, more = alike[len(alike)-1].ID, len(alike) == batchSize
+		last := alike[len(alike)-1]
+		from, more = bound{createdAt: last.CreatedAt, id: last.ID + next}, len(alike) == batchSize
 		var same []sameSecret
 		for _, a := range alike {
 			staged, err := im.reveal(ctx, im.organization, a.ID, a.staged)
@@ -158,14 +161,14 @@ func (im *importing) keepSame(ctx context.Context) error {
 	return nil
 }
 
-func (im *importing) alike(ctx context.Context, after string) (alike []sameSecret, err error) {
-	rows, err := im.conn.QueryContext(ctx, im.SQL.StageSame, im.organization, after, batchSize)
+func (im *importing) alike(ctx context.Context, from bound) (alike []sameSecret, err error) {
+	rows, err := im.conn.QueryContext(ctx, im.SQL.StageSame, im.organization, from.createdAt, from.id, batchSize)
 	if err != nil {
 		return nil, err
 	}
 	return alike, each(rows, func() error {
 		var a sameSecret
-		err := rows.Scan(&a.ID, &a.staged, (*[]byte)(&a.Secret))
+		err := rows.Scan(&a.CreatedAt, &a.ID, &a.staged, (*[]byte)(&a.Secret))
 		alike = append(alike, a)
 		return err
 	})

@@ -14,7 +14,7 @@ type Statements struct {
 	// An import stages into a table that only its connection sees, then merges.
 	StageBegin  string // none
 	StageInsert string // JSON array of Row; returns the ids that were new
-	StageSame   string // organization, id, limit: staged rows after id that are stored alike, but for the secret
+	StageSame   string // organization, created_at, id, limit: staged rows from there on that are stored alike but for the secret
 	StageKeep   string // JSON array of sameSecret
 	StageEnd    string // none
 	MergeBegin  string // none
