@@ -102,7 +102,7 @@ func (d *doer) broken(req *http.Request, err error, n int) error {
 	if errors.As(err, &outer) {
 		err = outer.Err
 	}
-	if context.Cause(req.Context()) == d.timeout {
+	if errors.Is(context.Cause(req.Context()), d.timeout) {
 		err = d.timeout
 	}
 	if text := err.Error(); withoutToken(text, d.token) != text {

@@ -18,7 +18,7 @@ func TestSentinels(t *testing.T) {
 		429: client.ErrRateLimited, 500: nil, 502: client.ErrUnavailable, 503: client.ErrUnavailable, 504: client.ErrUnavailable,
 	} {
 		for _, sentinel := range all {
-			if got := errors.Is(&client.Error{StatusCode: status}, sentinel); got != (sentinel == want) {
+			if got := errors.Is(&client.Error{StatusCode: status}, sentinel); got != errors.Is(want, sentinel) {
 				t.Errorf("%d is %v: %t", status, sentinel, got)
 			}
 		}

@@ -3,8 +3,7 @@ package client_test
 import (
 	"encoding/json"
 	"fmt"
-	"io"
-	"log"
+	"log/slog"
 	"net/http"
 	"net/http/httptest"
 	"testing"
@@ -103,4 +102,4 @@ func always(status int, text string, header ...string) http.HandlerFunc {
 	}
 }
 
-var discard = log.New(io.Discard, "", 0)
+var discard = slog.NewLogLogger(slog.DiscardHandler, slog.LevelError)

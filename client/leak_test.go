@@ -80,7 +80,7 @@ func holders(t testing.TB, log *slog.Logger) []any {
 // leaks finds the token and the secret in text, also as fmt and encoding/json may have spelled them.
 func leaks(text string) bool {
 	for _, hidden := range []string{leakToken, leakSecret} {
-		decimal := strings.Trim(fmt.Sprint([]byte(hidden)), "[]")
+		decimal := strings.Trim(fmt.Sprintf("%d", []byte(hidden)), "[]")
 		spellings := []string{hidden, hex.EncodeToString([]byte(hidden)), strings.ReplaceAll(decimal, " ", ", "), decimal, fmt.Sprintf("% x", hidden)}
 		for skip := range 3 { // base64 of a longer text, by where this one begins
 			spellings = append(spellings, base64.RawStdEncoding.EncodeToString([]byte(hidden[skip : len(hidden)-4])[:18]))

@@ -24,7 +24,7 @@ func (d *doer) retry(req *http.Request, err error, n int) (wait time.Duration, a
 		if status.RetryAfter > d.cfg.maxWait {
 			return 0, false
 		}
-		wait = status.RetryAfter + rand.N(d.cfg.minWait)
+		wait = status.RetryAfter + rand.N(d.cfg.minWait) //nolint:gosec // spreads load, guards nothing
 	default:
 		return 0, false
 	}
@@ -44,7 +44,7 @@ func (c *config) backoff(n int) time.Duration {
 		}
 		wait *= factor
 	}
-	return wait - rand.N(wait/4+1)
+	return wait - rand.N(wait/4+1) //nolint:gosec // spreads load, guards nothing
 }
 
 // pause waits for d, or returns ctx's error as soon as it has one.

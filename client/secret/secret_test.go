@@ -33,7 +33,7 @@ func TestRevealIsTheOneWayOut(t *testing.T) {
 		_ = xml.NewEncoder(&out).Encode(v)
 		_ = gob.NewEncoder(&out).Encode(v)
 	}
-	for _, spelling := range []string{text, fmt.Sprintf("%x", text), fmt.Sprintf("%X", text), strings.Trim(fmt.Sprint([]byte(text)), "[]")} {
+	for _, spelling := range []string{text, fmt.Sprintf("%x", text), fmt.Sprintf("%X", text), strings.Trim(fmt.Sprintf("%d", []byte(text)), "[]")} {
 		if strings.Contains(out.String(), spelling) {
 			t.Error("the text was printed")
 		}
