@@ -63,6 +63,8 @@ WHERE true
 ON CONFLICT DO NOTHING
 RETURNING id`,
 
+	StageEnd: `COMMIT`,
+
 	StageSame: `
 SELECT s.created_at, s.id, s.secret, w.secret
 FROM staged AS s
@@ -77,7 +79,6 @@ UPDATE staged SET secret = unhex(same.value ->> 'secret')
 FROM json_each(?1) AS same
 WHERE staged.created_at = same.value ->> 'created_at' AND staged.id = same.value ->> 'id'`,
 
-	StageEnd:   `COMMIT`,
 	MergeBegin: `BEGIN IMMEDIATE`,
 
 	MergeRemove: `
@@ -102,8 +103,9 @@ WHERE (webhooks.created_at, webhooks.event_code, webhooks.endpoint, webhooks.sec
 
 	Count: `SELECT count(*) FROM webhooks WHERE organization_id = ?1`,
 
-	ClaimKeys:  `INSERT INTO key_check (only, ciphertext, rotation) VALUES (1, ?1, 0) ON CONFLICT DO NOTHING`,
+	ClaimKeys:  `INSERT INTO key_check (id, ciphertext, rotation) VALUES (1, ?1, 0) ON CONFLICT DO NOTHING`,
 	KeyCheck:   `SELECT ciphertext FROM key_check`,
+	Rotation:   `SELECT rotation FROM key_check`,
 	HoldKeys:   `SELECT rotation FROM key_check`,
 	BeginKeys:  `UPDATE key_check SET rotation = rotation + 1`,
 	RenewCheck: `UPDATE key_check SET ciphertext = ?1`,

@@ -21,6 +21,7 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
+	"time"
 
 	"github.com/pressly/goose/v3"
 	"modernc.org/sqlite"
@@ -59,6 +60,7 @@ func Open(ctx context.Context, path string, cipher store.Cipher) (*Store, error)
 		Cipher:    cipher,
 		SQL:       statements,
 		Transient: transient,
+		Busy:      func(err error) bool { return code(err) == sqlite3.SQLITE_BUSY },
 		Shut:      func() error { return errors.Join(webhooks.Close(), tokens.Close()) },
 	}}
 	if err := s.Start(ctx); err != nil {
@@ -92,7 +94,7 @@ func dsn(path string) string {
 	settings := url.Values{
 		"_txlock": {"immediate"},
 		"_pragma": {
-			"busy_timeout(30000)", // first, as the others may meet a lock; longer than the merge of a large import
+			"busy_timeout(250)", // a wait that nothing interrupts
 			"journal_mode(WAL)",
 			"foreign_keys(1)",
 			"journal_size_limit(67108864)", // what an import leaves behind
@@ -112,10 +114,11 @@ func migrate(ctx context.Context, db *sql.DB, dir string) error {
 	if err != nil {
 		return err
 	}
-	for range 5 {
+	for range 20 {
 		if _, err = provider.Up(ctx); err == nil || ctx.Err() != nil {
 			break
 		}
+		time.Sleep(50 * time.Millisecond)
 	}
 	if err != nil {
 		return fmt.Errorf("migrating: %w", err)
@@ -125,14 +128,18 @@ func migrate(ctx context.Context, db *sql.DB, dir string) error {
 
 // transient tells what another process or a full disk causes from what is wrong with the file or with us.
 func transient(err error) bool {
-	var e *sqlite.Error
-	if !errors.As(err, &e) {
-		return false
-	}
-	switch e.Code() & 0xff { // the rest is detail
+	switch code(err) {
 	case sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED, sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR, sqlite3.SQLITE_CANTOPEN,
 		sqlite3.SQLITE_NOMEM, sqlite3.SQLITE_PROTOCOL:
 		return true
 	}
 	return false
+}
+
+// code is the result code of an error of SQLite, without its details.
+func code(err error) int {
+	if e := (*sqlite.Error)(nil); errors.As(err, &e) {
+		return e.Code() & 0xff
+	}
+	return sqlite3.SQLITE_OK
 }

@@ -11,9 +11,16 @@ import (
 
 // DeleteWebhooks removes webhooks, all or none.
 func (s *Store) DeleteWebhooks(ctx context.Context, organization string, ids []string) error {
+	if len(ids) == 0 {
+		return nil
+	}
 	ctx, cancel := s.bound(ctx)
 	defer cancel()
-	missing, err := s.remove(ctx, organization, ids)
+	var missing []string
+	err := s.patiently(ctx, func() (err error) {
+		missing, err = s.remove(ctx, organization, ids)
+		return err
+	})
 	if err != nil {
 		return fmt.Errorf("deleting webhooks of organization %q: %w", organization, s.failure(ctx, err))
 	}

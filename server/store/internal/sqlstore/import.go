@@ -81,9 +81,9 @@ func (im *importing) stage(ctx context.Context, rows iter.Seq2[store.Webhook, er
 }
 
 func (im *importing) begin(ctx context.Context) error {
-	m := &script{ctx: ctx, conn: im.conn}
+	m := &script{importing: im, ctx: ctx}
 	m.exec(im.SQL.StageBegin)
-	im.rotation = m.number(im.SQL.HoldKeys)
+	im.rotation = m.number(im.SQL.Rotation)
 	// Only now, so that a rotation is either seen here or found out by the merge.
 	if c, ok := im.Cipher.(interface{ Reload() error }); ok && m.err == nil {
 		return c.Reload()
@@ -132,6 +132,10 @@ type sameSecret struct {
 // keepSame lets staged webhooks that would change nothing keep the stored ciphertext: the merge then finds them
 // equal and passes over them, or finds that they were changed since.
 func (im *importing) keepSame(ctx context.Context) error {
+	m := &script{importing: im, ctx: ctx}
+	if m.exec(im.SQL.StageEnd); m.err != nil {
+		return m.err
+	}
 	for from, more := (bound{createdAt: math.MinInt64}), true; more; {
 		alike, err := im.alike(ctx, from)
 		if err != nil || len(alike) == 0 {
@@ -149,6 +153,9 @@ func (im *importing) keepSame(ctx context.Context) error {
 			if stored, err := im.reveal(ctx, im.organization, a.ID, a.Secret); err == nil && string(stored) == string(staged) {
 				same = append(same, a)
 			}
+		}
+		if len(same) == 0 {
+			continue
 		}
 		param, err := json.Marshal(same)
 		if err != nil {
@@ -175,8 +182,7 @@ func (im *importing) alike(ctx context.Context, from bound) (alike []sameSecret,
 }
 
 func (im *importing) merge(ctx context.Context, replace bool) (store.ImportResult, error) {
-	m := &script{ctx: ctx, conn: im.conn}
-	m.exec(im.SQL.StageEnd)
+	m := &script{importing: im, ctx: ctx}
 	m.exec(im.SQL.MergeBegin)
 	m.exec(im.SQL.Lock, im.organization)
 	if rotation := m.number(im.SQL.HoldKeys); m.err == nil && rotation != im.rotation {
@@ -196,11 +202,11 @@ func (im *importing) merge(ctx context.Context, replace bool) (store.ImportResul
 	return store.ImportResult{Created: created, Updated: touched - created, Unchanged: im.staged - touched, Removed: removed}, nil
 }
 
-// script runs statements one after the other on a connection, until one fails.
+// script runs statements of an import one after the other, until one fails.
 type script struct {
-	ctx  context.Context
-	conn *sql.Conn
-	err  error
+	*importing
+	ctx context.Context
+	err error
 }
 
 // exec returns how many rows the statement touched. An engine that has no use for a statement leaves it empty.
@@ -208,12 +214,14 @@ func (s *script) exec(statement string, args ...any) int {
 	if s.err != nil || statement == "" {
 		return 0
 	}
-	var result sql.Result
-	if result, s.err = s.conn.ExecContext(s.ctx, statement, args...); s.err != nil {
-		return 0
-	}
-	n, err := result.RowsAffected()
-	s.err = err
+	var n int64
+	s.err = s.patiently(s.ctx, func() error {
+		result, err := s.conn.ExecContext(s.ctx, statement, args...)
+		if err == nil {
+			n, err = result.RowsAffected()
+		}
+		return err
+	})
 	return int(n)
 }
 

@@ -14,9 +14,9 @@ type Statements struct {
 	// An import stages into a table that only its connection sees, then merges.
 	StageBegin  string // none
 	StageInsert string // JSON array of Row; returns the ids that were new
+	StageEnd    string // none
 	StageSame   string // organization, created_at, id, limit: staged rows from there on that are stored alike but for the secret
 	StageKeep   string // JSON array of sameSecret
-	StageEnd    string // none
 	MergeBegin  string // none
 	MergeRemove string // organization
 	MergeUpsert string // organization
@@ -25,6 +25,7 @@ type Statements struct {
 
 	ClaimKeys  string // key check, for a database that has none
 	KeyCheck   string // none
+	Rotation   string // none
 	HoldKeys   string // none; returns rotation, and holds it until the end of the transaction
 	BeginKeys  string // none: another rotation
 	RenewCheck string // key check

@@ -28,6 +28,10 @@ type Store struct {
 	// Transient reports whether an error of the engine may pass by itself.
 	Transient func(error) bool
 
+	// Busy reports whether an error means that another writer is at work, on engines where one waits for all others.
+	// May be nil.
+	Busy func(error) bool
+
 	// Shut closes whatever the store stands on.
 	Shut func() error
 }
@@ -80,11 +84,29 @@ func (s *Store) bound(ctx context.Context) (context.Context, context.CancelFunc)
 func (s *Store) execute(ctx context.Context, db *sql.DB, statement string, args ...any) (int64, error) {
 	ctx, cancel := s.bound(ctx)
 	defer cancel()
-	result, err := db.ExecContext(ctx, statement, args...)
+	var result sql.Result
+	err := s.patiently(ctx, func() (err error) {
+		result, err = db.ExecContext(ctx, statement, args...)
+		return err
+	})
 	if err != nil {
 		return 0, s.failure(ctx, err)
 	}
 	return result.RowsAffected()
+}
+
+// patience is how long a writer waits for another one: longer than the merge of any import seen so far.
+const patience = time.Minute
+
+// patiently repeats a write while another writer is at work. The engine itself waits a little each time, and cannot be
+// interrupted then.
+func (s *Store) patiently(ctx context.Context, write func() error) error {
+	for began := time.Now(); ; {
+		err := write()
+		if err == nil || s.Busy == nil || !s.Busy(err) || ctx.Err() != nil || time.Since(began) > patience {
+			return err
+		}
+	}
 }
 
 // failure gives an error of the engine the identity that callers match: the caller's own cancellation, or

@@ -15,7 +15,7 @@ CREATE TABLE webhooks (
 
 -- One row: a ciphertext that only the right keyset opens, and a count of the re-encryptions begun.
 CREATE TABLE key_check (
-  only INTEGER PRIMARY KEY CHECK (only = 1),
+  id INTEGER PRIMARY KEY CHECK (id = 1),
   ciphertext BLOB NOT NULL,
   rotation INTEGER NOT NULL
 ) STRICT;

@@ -1,0 +1,261 @@
+//go:build unix
+
+// Package postgrestest starts throw-away PostgreSQL clusters for tests.
+//
+//	func TestMain(m *testing.M) { os.Exit(postgrestest.Run(m)) }
+//
+//	func TestSomething(t *testing.T) {
+//		dsn := postgrestest.DSN(t) // a database of its own
+//
+// It needs PostgreSQL's programs and nothing that runs. Clusters have an ICU locale, so that a query that forgets its
+// collation is found out, and do not sync to disk. They are gone when the test process is, however it ends.
+package postgrestest
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"io"
+	"net"
+	"os"
+	"os/exec"
+	"os/user"
+	"path/filepath"
+	"strconv"
+	"sync/atomic"
+	"syscall"
+	"testing"
+
+	"github.com/jackc/pgx/v5"
+)
+
+// RequireVariable makes tests fail that pass without having run where PostgreSQL is not installed.
+const RequireVariable = "PACKHOOKS_REQUIRE_POSTGRES"
+
+var (
+	shared    *Cluster
+	databases atomic.Int64
+)
+
+// Run runs the tests of a package with one cluster, which DSN uses. Where there is no PostgreSQL it says so and runs
+// nothing.
+func Run(m *testing.M) int {
+	if !Available() {
+		fmt.Println("PostgreSQL is not installed (no initdb in PATH or /usr/lib/postgresql): these tests did not run")
+		if os.Getenv(RequireVariable) != "" {
+			return 1
+		}
+		return 0
+	}
+	c, err := start()
+	if err != nil {
+		fmt.Println(err)
+		return 1
+	}
+	defer c.end()
+	shared = c
+	return m.Run()
+}
+
+// Available reports whether PostgreSQL is installed.
+func Available() bool { return program("initdb") != "" }
+
+// DSN makes a database in the cluster of Run. It is dropped when t ends.
+func DSN(t testing.TB) string {
+	t.Helper()
+	return shared.DSN(t)
+}
+
+// Cluster is a cluster of the test's own, to do harm to.
+type Cluster struct {
+	Dir  string
+	Port int
+
+	owner    *syscall.Credential
+	watchdog *exec.Cmd
+	leash    io.Closer
+}
+
+// Start starts a cluster that ends with t.
+func Start(t testing.TB) *Cluster {
+	t.Helper()
+	c, err := start()
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(c.end)
+	return c
+}
+
+// Standby starts a streaming replica of the cluster. Control(t, "promote") makes it a primary.
+func (c *Cluster) Standby(t testing.TB) *Cluster {
+	t.Helper()
+	s, err := allot()
+	if err == nil {
+		t.Cleanup(s.end)
+		err = s.run("pg_basebackup", "-R", "-X", "stream", "-c", "fast", "-D", s.Dir, "-d", c.dsn("postgres"))
+	}
+	if err == nil {
+		err = s.serve()
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	return s
+}
+
+// Control runs pg_ctl on the cluster: restart, stop, promote.
+func (c *Cluster) Control(t testing.TB, args ...string) {
+	t.Helper()
+	if err := c.run("pg_ctl", append([]string{"-w", "-D", c.Dir, "-l", filepath.Join(c.Dir, "log")}, args...)...); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// DSN makes a database in the cluster. It is dropped when t ends.
+func (c *Cluster) DSN(t testing.TB) string {
+	t.Helper()
+	name := fmt.Sprintf("test_%d", databases.Add(1))
+	c.exec(t, "CREATE DATABASE "+name)
+	t.Cleanup(func() { c.exec(t, "DROP DATABASE "+name+" WITH (FORCE)") })
+	return c.dsn(name)
+}
+
+func (c *Cluster) exec(t testing.TB, statement string) {
+	t.Helper()
+	conn, err := pgx.Connect(context.Background(), c.dsn("postgres"))
+	if err != nil {
+		t.Errorf("connecting to cluster: %v", err)
+		return
+	}
+	defer conn.Close(context.Background())
+	if _, err := conn.Exec(context.Background(), statement); err != nil {
+		t.Errorf("%s: %v", statement, err)
+	}
+}
+
+func (c *Cluster) dsn(database string) string {
+	return fmt.Sprintf("postgres://postgres@127.0.0.1:%d/%s?sslmode=disable", c.Port, database)
+}
+
+func start() (*Cluster, error) {
+	c, err := allot()
+	if err != nil {
+		return nil, err
+	}
+	err = c.run("initdb", "-D", c.Dir, "-U", "postgres", "-A", "trust", "-E", "UTF8", "--no-sync",
+		"--locale=C.UTF-8", "--locale-provider=icu", "--icu-locale=en-US")
+	if err == nil {
+		err = c.serve()
+	}
+	if err != nil {
+		c.end()
+		return nil, err
+	}
+	return c, nil
+}
+
+// allot finds a place and a port for a cluster, and sees to its end.
+func allot() (*Cluster, error) {
+	dir, err := os.MkdirTemp("", "packhooks-postgres-")
+	if err != nil {
+		return nil, err
+	}
+	c := &Cluster{Dir: dir, owner: owner()}
+	if c.owner != nil {
+		if err := os.Chown(dir, int(c.owner.Uid), int(c.owner.Gid)); err != nil {
+			return nil, err
+		}
+	}
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		return nil, err
+	}
+	c.Port = l.Addr().(*net.TCPAddr).Port
+	return c, c.watch(l.Close())
+}
+
+// watch starts a process that outlives this one: when its input ends, it takes the cluster away. The cluster may have
+// been frozen by a test.
+func (c *Cluster) watch(err error) error {
+	if err != nil {
+		return err
+	}
+	c.watchdog = c.command("sh", "-c", `cat >/dev/null
+		kill -CONT "$(head -n 1 "$1/postmaster.pid")"
+		"$0" -D "$1" -m immediate stop
+		rm -rf "$1"`, program("pg_ctl"), c.Dir)
+	if c.leash, err = c.watchdog.StdinPipe(); err != nil {
+		return err
+	}
+	return c.watchdog.Start()
+}
+
+func (c *Cluster) end() {
+	_ = c.leash.Close()
+	_ = c.watchdog.Wait()
+}
+
+func (c *Cluster) serve() error {
+	settings := fmt.Sprintf("port = %d\nlisten_addresses = '127.0.0.1'\nunix_socket_directories = ''\nfsync = off\nmax_connections = 200\n", c.Port)
+	f, err := os.OpenFile(filepath.Join(c.Dir, "postgresql.conf"), os.O_APPEND|os.O_WRONLY, 0)
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	if _, err := f.WriteString(settings); err != nil {
+		return err
+	}
+	return c.run("pg_ctl", "-w", "-D", c.Dir, "-l", filepath.Join(c.Dir, "log"), "start")
+}
+
+func (c *Cluster) run(name string, args ...string) error {
+	// Into a file, as the server keeps what it inherits open.
+	out, err := os.CreateTemp("", "packhooks-postgres-output-")
+	if err != nil {
+		return err
+	}
+	defer os.Remove(out.Name())
+	defer out.Close()
+	command := c.command(program(name), args...)
+	command.Stdout, command.Stderr = out, out
+	if err := command.Run(); err != nil {
+		text, _ := os.ReadFile(out.Name())
+		return fmt.Errorf("%s: %w\n%s", name, err, bytes.TrimSpace(text))
+	}
+	return nil
+}
+
+func (c *Cluster) command(name string, args ...string) *exec.Cmd {
+	command := exec.Command(name, args...)
+	command.Dir = "/" // the user may not be allowed here
+	command.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Credential: c.owner}
+	return command
+}
+
+// owner is who runs a cluster: PostgreSQL refuses to run as root.
+func owner() *syscall.Credential {
+	if os.Geteuid() != 0 {
+		return nil
+	}
+	for _, name := range []string{"postgres", "nobody"} {
+		if u, err := user.Lookup(name); err == nil {
+			uid, _ := strconv.ParseUint(u.Uid, 10, 32)
+			gid, _ := strconv.ParseUint(u.Gid, 10, 32)
+			return &syscall.Credential{Uid: uint32(uid), Gid: uint32(gid)}
+		}
+	}
+	return nil
+}
+
+// program finds one of PostgreSQL's programs, which Debian keeps out of PATH.
+func program(name string) string {
+	if path, err := exec.LookPath(name); err == nil {
+		return path
+	}
+	found, _ := filepath.Glob("/usr/lib/postgresql/*/bin/" + name)
+	if len(found) == 0 {
+		return ""
+	}
+	return found[len(found)-1]
+}

@@ -1,0 +1,140 @@
+package postgres
+
+import "github.com/packhooks/packhooks/server/store/internal/sqlstore"
+
+// To try one in psql, give its parameters first: \bind acme 0 ” 26
+var statements = sqlstore.Statements{
+	// The limits keep the planner on the primary key, in its order: EXISTS would let it scan the table.
+	PageFrom: `
+SELECT other_side, created_at, id, event_code, endpoint, secret, enabled, updated_at
+FROM (
+  SELECT coalesce((
+    SELECT true FROM webhooks WHERE organization_id = $1 AND (created_at, id) < ($2, $3)
+    ORDER BY created_at DESC, id DESC LIMIT 1
+  ), false) AS other_side
+) AS probe
+LEFT JOIN (
+  SELECT created_at, id, event_code, endpoint, secret, enabled, updated_at
+  FROM webhooks
+  WHERE organization_id = $1 AND (created_at, id) >= ($2, $3)
+  ORDER BY created_at, id
+  LIMIT $4
+) AS page ON true
+ORDER BY created_at, id`,
+
+	PageBefore: `
+SELECT other_side, created_at, id, event_code, endpoint, secret, enabled, updated_at
+FROM (
+  SELECT coalesce((
+    SELECT true FROM webhooks WHERE organization_id = $1 AND (created_at, id) >= ($2, $3)
+    ORDER BY created_at, id LIMIT 1
+  ), false) AS other_side
+) AS probe
+LEFT JOIN (
+  SELECT created_at, id, event_code, endpoint, secret, enabled, updated_at
+  FROM webhooks
+  WHERE organization_id = $1 AND (created_at, id) < ($2, $3)
+  ORDER BY created_at DESC, id DESC
+  LIMIT $4
+) AS page ON true
+ORDER BY created_at DESC, id DESC`,
+
+	Delete: `
+DELETE FROM webhooks
+WHERE organization_id = $1 AND id IN (SELECT json_array_elements_text($2::text::json))
+RETURNING id`,
+
+	// One transaction from here to the end of the import, so that a pooler keeps the connection. It locks nothing
+	// that others use before it merges. The rows may come as slowly as they like.
+	StageBegin: `
+BEGIN;
+SET LOCAL statement_timeout = 0;
+SET LOCAL idle_in_transaction_session_timeout = 0;
+CREATE TEMP TABLE staged (
+  created_at bigint NOT NULL,
+  id text COLLATE "C" NOT NULL UNIQUE,
+  event_code text NOT NULL,
+  endpoint text NOT NULL,
+  secret bytea NOT NULL,
+  enabled boolean NOT NULL,
+  updated_at bigint NOT NULL,
+  PRIMARY KEY (created_at, id)
+) ON COMMIT DROP`,
+
+	StageInsert: `
+INSERT INTO staged (created_at, id, event_code, endpoint, secret, enabled, updated_at)
+SELECT created_at, id, event_code, endpoint, decode(secret, 'hex'), enabled, updated_at
+FROM json_to_recordset($1::text::json) AS batch (
+  created_at bigint, id text, event_code text, endpoint text, secret text, enabled boolean, updated_at bigint
+)
+ON CONFLICT DO NOTHING
+RETURNING id`,
+
+	// Nothing else would ever tell the planner how many rows there are.
+	StageEnd: `ANALYZE staged`,
+
+	StageSame: `
+SELECT s.created_at, s.id, s.secret, w.secret
+FROM staged AS s
+JOIN webhooks AS w ON w.organization_id = $1 AND w.created_at = s.created_at AND w.id = s.id
+WHERE (s.created_at, s.id) >= ($2, $3)
+  AND (w.event_code, w.endpoint, w.enabled, w.updated_at) = (s.event_code, s.endpoint, s.enabled, s.updated_at)
+ORDER BY s.created_at, s.id
+LIMIT $4`,
+
+	StageKeep: `
+UPDATE staged SET secret = decode(same.secret, 'hex')
+FROM json_to_recordset($1::text::json) AS same (created_at bigint, id text, secret text)
+WHERE staged.created_at = same.created_at AND staged.id = same.id`,
+
+	MergeRemove: `
+DELETE FROM webhooks
+WHERE organization_id = $1 AND NOT EXISTS (SELECT FROM staged WHERE staged.id = webhooks.id)`,
+
+	MergeUpsert: `
+INSERT INTO webhooks (organization_id, created_at, id, event_code, endpoint, secret, enabled, updated_at)
+SELECT $1, created_at, id, event_code, endpoint, secret, enabled, updated_at
+FROM staged
+ORDER BY created_at, id
+ON CONFLICT (organization_id, id) DO UPDATE SET
+  created_at = excluded.created_at,
+  event_code = excluded.event_code,
+  endpoint = excluded.endpoint,
+  secret = excluded.secret,
+  enabled = excluded.enabled,
+  updated_at = excluded.updated_at
+WHERE (webhooks.created_at, webhooks.event_code, webhooks.endpoint, webhooks.secret, webhooks.enabled, webhooks.updated_at)
+  <> (excluded.created_at, excluded.event_code, excluded.endpoint, excluded.secret, excluded.enabled, excluded.updated_at)`,
+
+	Count: `SELECT count(*) FROM webhooks WHERE organization_id = $1`,
+	Lock:  `SELECT pg_advisory_xact_lock(hashtextextended('packhooks ' || $1, 0))`,
+
+	ClaimKeys:  `INSERT INTO key_check (id, ciphertext, rotation) VALUES (1, $1, 0) ON CONFLICT DO NOTHING`,
+	KeyCheck:   `SELECT ciphertext FROM key_check`,
+	Rotation:   `SELECT rotation FROM key_check`,
+	HoldKeys:   `SELECT rotation FROM key_check FOR SHARE`,
+	BeginKeys:  `UPDATE key_check SET rotation = rotation + 1`,
+	RenewCheck: `UPDATE key_check SET ciphertext = $1`,
+
+	NextOrganization: `SELECT organization_id FROM webhooks WHERE organization_id > $1 ORDER BY organization_id LIMIT 1`,
+
+	Secrets: `
+SELECT created_at, id, secret
+FROM webhooks
+WHERE organization_id = $1 AND (created_at, id) >= ($2, $3)
+ORDER BY created_at, id
+LIMIT $4`,
+
+	SwapSecrets: `
+UPDATE webhooks SET secret = decode(swap.new, 'hex')
+FROM json_to_recordset($2::text::json) AS swap (id text, old text, new text)
+WHERE organization_id = $1 AND webhooks.id = swap.id AND webhooks.secret = decode(swap.old, 'hex')`,
+
+	CreateToken: `
+INSERT INTO tokens (hash, id, name, organizations, created_at, expires_at)
+VALUES ($1, $2, $3, $4, $5, $6)`,
+
+	FindToken:   `SELECT id, organizations, expires_at, revoked_at FROM tokens WHERE hash = $1`,
+	ListTokens:  `SELECT id, name, organizations, created_at, expires_at, revoked_at FROM tokens ORDER BY created_at, id`,
+	RevokeToken: `UPDATE tokens SET revoked_at = coalesce(revoked_at, $2) WHERE id = $1`,
+}
