@@ -162,10 +162,15 @@ func (s *session) learn(p *page) {
 	s.webhooks += len(p.webhooks)
 	for _, w := range p.webhooks {
 		for _, name := range s.contract.passwords {
-			if secret, _ := w[name].(string); len(secret) >= minSecret {
-				s.secrets[secret] = true
-			}
+			secret, _ := w[name].(string)
+			s.keepSecret(secret)
 		}
+	}
+}
+
+func (s *session) keepSecret(secret string) {
+	if len(secret) >= minSecret {
+		s.secrets[secret] = true
 	}
 }
 

@@ -4,7 +4,9 @@ import (
 	"bytes"
 	"encoding/json"
 	"fmt"
+	"maps"
 	"net/http"
+	"slices"
 	"strings"
 )
 
@@ -37,17 +39,13 @@ func (s *session) hide(text string) string {
 	return text
 }
 
-// known returns the token and the signing secrets that are long enough to be looked for.
+// known returns the token and the signing secrets that are long enough to be looked for, the longest first: one may be
+// the beginning of another.
 func (s *session) known() []string {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	known := make([]string, 0, len(s.secrets)+1)
-	if s.cfg.Token != "" {
-		known = append(known, s.cfg.Token)
-	}
-	for secret := range s.secrets {
-		known = append(known, secret)
-	}
+	known := slices.Collect(maps.Keys(s.secrets))
+	slices.SortFunc(known, func(a, b string) int { return len(b) - len(a) })
 	return known
 }
 

@@ -40,7 +40,7 @@ type session struct {
 	requests atomic.Int64
 	mu       sync.Mutex // guards what is below: one check reads in parallel
 	webhooks int
-	secrets  map[string]bool
+	secrets  map[string]bool    // the token and the signing secrets that were met
 	breaches map[string]*breach // by the name of the check
 }
 
@@ -51,11 +51,10 @@ type breach struct {
 	shown  *Exchange
 }
 
-// request is one request; the zero values of method and path are a listing.
 type request struct {
 	method        string
-	path          string
-	query         string
+	path          string // below the base, escaped
+	query         string // as it is sent, malformed or not
 	authorization string
 	requestID     string
 }
@@ -81,12 +80,14 @@ func newSession(cfg Config) (*session, error) {
 	client := *cfg.HTTPClient
 	client.Jar = nil
 	client.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
-	return &session{
+	s := &session{
 		cfg: cfg, base: base, contract: k, client: &client,
 		limiter:  rate.NewLimiter(rate.Limit(cfg.Rate), parallelReads),
 		secrets:  map[string]bool{},
 		breaches: map[string]*breach{},
-	}, nil
+	}
+	s.keepSecret(cfg.Token)
+	return s, nil
 }
 
 // list is a request for a page of the organization.

@@ -8,6 +8,7 @@ import (
 	"sync"
 
 	"github.com/getkin/kin-openapi/openapi3"
+
 	"github.com/packhooks/packhooks/api"
 )
 
