@@ -16,12 +16,12 @@ type checkCmd struct {
 	URL         string        `required:"" help:"Server to check, with its base path. It may be any server of this API."`
 	Org         string        `required:"" help:"Organization to read; best one with several webhooks."`
 	ForeignOrg  string        `help:"Organization that the token does not cover. Default: a name that nobody has."`
-	Output      string        `enum:"table,json" default:"table" help:"One of ${enum}."`
+	Output      string        `enum:"table,json" default:"table" env:"-" help:"One of ${enum}."`
 	Strict      bool          `env:"-" help:"Let what this project decided count like what the vendor published."`
-	MaxPages    int           `default:"200" help:"The most pages to read of the list."`
-	MaxRequests int           `default:"1000" help:"The most requests to send."`
-	Rate        float64       `default:"10" help:"The most requests a second, after a burst of 20."`
-	Timeout     time.Duration `default:"5m" help:"The most time to take."`
+	MaxPages    int           `default:"200" env:"-" help:"The most pages to read of the list."`
+	MaxRequests int           `default:"1000" env:"-" help:"The most requests to send."`
+	Rate        float64       `default:"10" env:"-" help:"The most requests a second, after a burst of 20."`
+	Timeout     time.Duration `default:"5m" env:"-" help:"The most time to take."`
 	credentials
 }
 
@@ -40,8 +40,11 @@ func (c *checkCmd) Run(ctx context.Context, t *terminal) error {
 		URL: c.URL, Organization: c.Org, Token: token, ForeignOrganization: c.ForeignOrg,
 		MaxPages: c.MaxPages, MaxRequests: c.MaxRequests, Rate: c.Rate, Timeout: c.Timeout,
 	})
+	if ctx.Err() != nil {
+		return ctx.Err()
+	}
 	if err != nil {
-		return err
+		return usage(err, "packhooks check --help shows what is needed")
 	}
 	if err := c.write(t.Out, report); err != nil {
 		return err

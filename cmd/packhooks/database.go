@@ -1,15 +1,18 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"io/fs"
 	"os"
 	"strings"
+	"time"
 
 	"github.com/packhooks/packhooks/server/store"
 	"github.com/packhooks/packhooks/server/store/keyset"
+	"github.com/packhooks/packhooks/server/store/postgres"
 	"github.com/packhooks/packhooks/server/store/sqlite"
 )
 
@@ -17,16 +20,30 @@ import (
 // flags can be seen by others.
 const keysetVariable = "PACKHOOKS_KEYSET"
 
-var errNoPostgres = errors.New("this build has no PostgreSQL")
-
-// database says where webhooks and tokens are kept and what seals the signing secrets there.
+// database is where webhooks and tokens are kept.
 type database struct {
+	location
+	pool
+}
+
+// location names a database and what seals the signing secrets there.
+type location struct {
 	DB         string `name:"db" default:"packhooks.db" help:"SQLite file or PostgreSQL DSN."`
 	KeysetFile string `placeholder:"FILE" help:"Keyset that seals signing secrets. Default: beside an SQLite database. PACKHOOKS_KEYSET may hold the keyset itself."`
 }
 
-func (d *database) postgres() bool {
-	return strings.HasPrefix(d.DB, "postgres://") || strings.HasPrefix(d.DB, "postgresql://")
+// pool is how PostgreSQL is used.
+type pool struct {
+	Migrate          postgres.MigrateMode `group:"PostgreSQL:" enum:"auto,check,off" default:"auto" help:"What to do when tables are out of date: ${enum}."`
+	MigrateDB        string               `group:"PostgreSQL:" name:"migrate-db" placeholder:"DSN" help:"Where to migrate, when --db leads to a pooler."`
+	MaxConns         int                  `group:"PostgreSQL:" default:"10" help:"Connections to open at most."`
+	MinConns         int                  `group:"PostgreSQL:" default:"0" help:"Connections to keep open."`
+	MaxConnLifetime  time.Duration        `group:"PostgreSQL:" default:"30m" help:"How long to use a connection."`
+	StatementTimeout time.Duration        `group:"PostgreSQL:" default:"5s" help:"How long a statement may take; not for imports."`
+}
+
+func (l *location) postgres() bool {
+	return strings.HasPrefix(l.DB, "postgres://") || strings.HasPrefix(l.DB, "postgresql://")
 }
 
 // open opens the database; an SQLite file that is not there is made, with its keyset.
@@ -36,15 +53,21 @@ func (d *database) open(ctx context.Context) (store.Store, error) {
 		return nil, err
 	}
 	db, err := d.openSealed(ctx, cipher)
-	if errors.Is(err, store.ErrWrongKey) {
+	switch {
+	case errors.Is(err, store.ErrWrongKey):
 		return nil, hint(err, "database and keyset are a pair: restore both from the same backup, or name the right one by --keyset-file")
+	case errors.Is(err, postgres.ErrSchemaTooOld):
+		return nil, hint(err, "packhooks migrate brings it up to date")
 	}
 	return db, err
 }
 
 func (d *database) openSealed(ctx context.Context, cipher store.Cipher) (store.Store, error) {
 	if d.postgres() {
-		return nil, errNoPostgres
+		return postgres.Open(ctx, d.DB, cipher, postgres.Options{
+			MaxConns: d.MaxConns, MinConns: d.MinConns, MaxConnLifetime: d.MaxConnLifetime, StatementTimeout: d.StatementTimeout,
+			Migrate: d.Migrate, MigrateDSN: d.MigrateDB,
+		})
 	}
 	return sqlite.Open(ctx, d.DB, cipher)
 }
@@ -77,29 +100,26 @@ func (d *database) exists() bool {
 }
 
 // keysetBeside is the path of an SQLite database's own keyset.
-func (d *database) keysetBeside() string { return d.DB + ".keyset" }
+func (l *location) keysetBeside() string { return l.DB + ".keyset" }
 
 // keyset finds the keyset. It makes one only beside an SQLite database that it is the first to open: for a database
 // that has secrets already a new keyset would be the wrong one, and several servers must share theirs.
 func (d *database) keyset() (*keyset.Keyset, error) {
-	value, given := os.LookupEnv(keysetVariable)
+	value, path := os.Getenv(keysetVariable), cmp.Or(d.KeysetFile, d.keysetBeside())
 	switch {
 	case d.KeysetFile != "":
-		return keyset.Open(d.KeysetFile)
-	case given:
+	case value != "":
 		return keyset.Parse([]byte(value))
 	case d.postgres():
 		return nil, hint(errors.New("PostgreSQL needs --keyset-file or "+keysetVariable), "packhooks keys init --keyset-file packhooks.keyset makes a keyset; every server needs the same one")
-	}
-	path := d.keysetBeside()
-	if !d.exists() {
+	case !d.exists():
 		if k, err := keyset.Create(path); !errors.Is(err, fs.ErrExist) {
 			return k, err
 		}
 	}
 	k, err := keyset.Open(path)
 	if errors.Is(err, fs.ErrNotExist) {
-		return nil, hint(err, "its secrets cannot be read without it: restore it from the backup of %s, or name it by --keyset-file", d.DB)
+		return nil, hint(err, "that of an existing database is in its backup; for a new one packhooks keys init makes one")
 	}
 	return k, err
 }

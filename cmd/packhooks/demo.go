@@ -22,7 +22,7 @@ func (c *serveCmd) useDemoDatabase() (remove func(), err error) {
 		return nil, err
 	}
 	path := filepath.Join(dir, "demo.db")
-	c.database = database{DB: path, KeysetFile: path + ".keyset"}
+	c.location = location{DB: path, KeysetFile: path + ".keyset"}
 	_, err = keyset.Create(c.KeysetFile)
 	return func() { _ = os.RemoveAll(dir) }, err
 }

@@ -7,7 +7,7 @@ import (
 )
 
 type exportCmd struct {
-	Output string `enum:"ndjson,json" default:"ndjson" help:"One of ${enum}."`
+	Output string `enum:"ndjson,json" default:"ndjson" env:"-" help:"One of ${enum}."`
 	remote
 }
 

@@ -1,7 +1,9 @@
 package main_test
 
 import (
+	"crypto/rand"
 	"fmt"
+	"os"
 	"strings"
 	"testing"
 )
@@ -120,6 +122,34 @@ func TestImportTakesEveryFormat(t *testing.T) {
 	p.fails(1, `{"links":{"prev":"https://a.example","next":null},"data":[]}`, replace, "not the whole list")
 	p.fails(1, `{"data":[]}`, replace, "not the whole list")
 	expect(import_(bad("q9NhjkjV9o", `\\ud800 \ud83d\ude00 �`)), "0 created, 0 updated, 1 unchanged, 0 removed")
+}
+
+func TestImportIsInterrupted(t *testing.T) {
+	p := newPlace(t)
+	cmd := p.command("import", "--org", "acme", "-")
+	stdin, err := cmd.StdinPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	var errs strings.Builder
+	cmd.Stderr = &errs
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	for range 1000 {
+		if _, err := fmt.Fprintln(stdin, bad("wh_1", rand.Text())); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := cmd.Process.Signal(os.Interrupt); err != nil {
+		t.Fatal(err)
+	}
+	if err := cmd.Wait(); err == nil || errs.String() != "packhooks: interrupted\n" {
+		t.Errorf("%v: %q", err, errs.String())
+	}
+	if got := p.must("[]", "import", "--org", "acme", "--replace", "-"); !strings.Contains(got, " 0 removed") {
+		t.Errorf("something was written: %s", got)
+	}
 }
 
 func TestImportNamesWhatIsWrongWithTheCommand(t *testing.T) {

@@ -22,13 +22,12 @@ type keysCmd struct {
 
 // keysetFile is the keyset of a command that works on the file alone.
 type keysetFile struct {
-	database
+	location
 }
 
 // AfterApply is called by kong once the flags are there.
 func (k *keysetFile) AfterApply() error {
-	_, given := os.LookupEnv(keysetVariable)
-	if k.KeysetFile == "" && (k.postgres() || given) {
+	if k.KeysetFile == "" && (k.postgres() || os.Getenv(keysetVariable) != "") {
 		return errors.New("--keyset-file is needed: keys commands work on a file")
 	}
 	k.KeysetFile = cmp.Or(k.KeysetFile, k.keysetBeside())

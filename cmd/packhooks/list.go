@@ -15,9 +15,9 @@ import (
 )
 
 type listCmd struct {
-	Output      string `enum:"table,json,ndjson" default:"table" help:"One of ${enum}."`
+	Output      string `enum:"table,json,ndjson" default:"table" env:"-" help:"One of ${enum}."`
 	ShowSecrets bool   `env:"-" help:"Print the signing secrets instead of a mask."`
-	Limit       int    `help:"Stop after this many webhooks."`
+	Limit       int    `env:"-" help:"Stop after this many webhooks."`
 	remote
 }
 
@@ -26,16 +26,17 @@ func (c *listCmd) Run(ctx context.Context, t *terminal) error {
 	if err != nil {
 		return err
 	}
-	webhooks := reader.Webhooks(ctx, c.Org, client.PerPage(c.PerPage))
 	if c.Limit > 0 {
-		webhooks = firstOf(webhooks, c.Limit)
+		c.PerPage = min(c.PerPage, c.Limit)
 	}
+	webhooks := firstOf(reader.Webhooks(ctx, c.Org, client.PerPage(c.PerPage)), c.Limit)
 	if c.Output == "table" {
 		return explain(writeTable(t.Out, webhooks, c.PerPage, c.ShowSecrets), c.URL)
 	}
 	return explain(writeJSON(t.Out, webhooks, c.Output == "json", c.ShowSecrets), c.URL)
 }
 
+// firstOf stops after n webhooks, if n is more than 0.
 func firstOf(webhooks iter.Seq2[client.Webhook, error], n int) iter.Seq2[client.Webhook, error] {
 	return func(yield func(client.Webhook, error) bool) {
 		i := 0
@@ -54,7 +55,9 @@ func writeTable(out io.Writer, webhooks iter.Seq2[client.Webhook, error], block 
 	i := 0
 	for w, err := range webhooks {
 		if err != nil {
-			_ = table.Flush()
+			if i > 0 {
+				_ = table.Flush()
+			}
 			return err
 		}
 		secret := w.Secret.String()

@@ -3,7 +3,6 @@ package main_test
 import (
 	"bufio"
 	"bytes"
-	"context"
 	"errors"
 	"io"
 	"os"
@@ -149,7 +148,7 @@ func (p place) serve(args ...string) *daemon {
 	go d.follow(stderr, ready)
 	p.t.Cleanup(func() {
 		_ = d.Process.Kill()
-		d.wait()
+		_ = d.wait()
 	})
 	select {
 	case <-ready:
@@ -204,11 +203,4 @@ func (d *daemon) stop() time.Duration {
 		d.t.Errorf("packhooks serve: %v: %s", err, d.logged())
 	}
 	return time.Since(start)
-}
-
-func timeout(t *testing.T, d time.Duration) context.Context {
-	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), d)
-	t.Cleanup(cancel)
-	return ctx
 }

@@ -70,7 +70,7 @@ func readLines(input io.Reader, emit func(row) error) error {
 	scanner := bufio.NewScanner(input)
 	scanner.Buffer(nil, maxRow)
 	r := row{places: "line %d", number: 1}
-	for ; scanner.Scan(); r.number++ {
+	for ; scanner.Scan() && scanner.Err() == nil; r.number++ { // what comes with an error is a part of a line
 		if r.data = scanner.Bytes(); len(bytes.TrimSpace(r.data)) == 0 {
 			continue
 		}

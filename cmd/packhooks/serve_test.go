@@ -150,8 +150,8 @@ func TestServeDrainsAndExits(t *testing.T) {
 			time.Sleep(200 * time.Millisecond)
 		}
 		select {
-		case <-d.exited:
-			d.exited <- nil
+		case err := <-d.exited:
+			d.exited <- err
 		case <-time.After(2 * time.Second):
 			t.Error("still there")
 		}

@@ -36,7 +36,7 @@ func ndjson[T any](rows []T) string {
 // awkward makes webhooks that are valid and that something always goes wrong with, in the order of the API.
 func awkward(n int) []written {
 	random := rand.New(rand.NewPCG(1, 2))
-	parts := []string{"%2F", "%00", "ü", "日本", "😀", "‮", "?a=b&c=%zz", "#x", " ", "\t", "\n", `"`, `\`, "<script>", "'", "\u2028", "%", "/../", "�"}
+	parts := []string{"%2F", "%00", "ü", "日本", "😀", "\u202e", "?a=b&c=%zz", "#x", " ", "\t", "\n", `"`, `\`, "<script>", "'", "\u2028", "%", "/../", "�"}
 	ids := []string{"wh %d", "%d", "~%06d", "wh/%d", "wh%%2F%d", `"%d"`, `\%d`, "WH_%d"}
 	start := time.Date(2021, 2, 28, 23, 59, 59, 999_999_000, time.UTC)
 	rows := make([]written, n)

@@ -1,0 +1,63 @@
+package main_test
+
+import (
+	"encoding/json"
+	"net/http"
+	"net/http/httptest"
+	"net/http/httputil"
+	"net/url"
+	"strings"
+	"testing"
+)
+
+func TestCheckOfOurOwnServer(t *testing.T) {
+	p := reading(t)
+	out := p.must("", "check", "--org", "acme", "--strict", "--rate", "1000")
+	if !strings.Contains(out, " 0 fail, 0 advice, 0 inconclusive\n") || strings.Contains(out, "\n    |") {
+		t.Errorf("got %s", out)
+	}
+	var report struct {
+		Checks []struct{ Name, Provenance, Outcome string }
+	}
+	if err := json.Unmarshal([]byte(p.must("", "check", "--org", "acme", "--rate", "1000", "--output", "json")), &report); err != nil {
+		t.Fatal(err)
+	}
+	if got := strings.Count(out, "\n"); got != len(report.Checks)+1 {
+		t.Errorf("%d lines for %d checks", got, len(report.Checks))
+	}
+}
+
+func TestCheckOfAServerThatDiffers(t *testing.T) {
+	p := reading(t)
+	target, err := url.Parse(strings.TrimPrefix(p.env[len(p.env)-1], "PACKHOOKS_URL="))
+	if err != nil {
+		t.Fatal(err)
+	}
+	proxy := httputil.NewSingleHostReverseProxy(&url.URL{Scheme: target.Scheme, Host: target.Host})
+	proxy.ModifyResponse = func(r *http.Response) error {
+		r.Header.Del("Link") // a decision, published nowhere
+		return nil
+	}
+	srv := httptest.NewServer(proxy)
+	defer srv.Close()
+	args := []string{"check", "--org", "acme", "--rate", "1000", "--url", srv.URL + target.Path}
+	out := p.must("", args...)
+	if !strings.Contains(out, "\n    | GET /") && !strings.Contains(out, "\n    | GET http") {
+		t.Errorf("no exchange is shown: %s", out)
+	}
+	for _, secret := range []string{"Bearer", "phk_"} {
+		if strings.Contains(out, secret) {
+			t.Errorf("%q is shown: %s", secret, out)
+		}
+	}
+	p.fails(1, "", append(args, "--strict"), "does not conform")
+}
+
+func TestCheckThatCannotTell(t *testing.T) {
+	p := newPlace(t)
+	srv := httptest.NewServer(nil)
+	srv.Close()
+	p.fails(2, "", []string{"check", "--org", "acme", "--url", srv.URL}, "could not tell")
+	p.fails(2, "", []string{"check", "--url", srv.URL}, "--org")
+	p.fails(2, "", []string{"check", "--org", "acme", "--url", "localhost"}, "base url")
+}
