@@ -43,6 +43,11 @@ func (s *Store) Start(ctx context.Context) error {
 	if s.Cipher == nil {
 		return errors.New("no cipher to seal secrets with")
 	}
+	// Claimed only where nobody has: on SQLite an insert waits for whoever writes even if it then does nothing, and a
+	// token must be revocable during the merge of a large import.
+	if err := s.Ready(ctx); !errors.Is(err, sql.ErrNoRows) {
+		return err
+	}
 	check, err := s.Cipher.Seal(ctx, nil, checkPlace)
 	if err != nil {
 		return fmt.Errorf("sealing key check: %w", err)
