@@ -7,9 +7,11 @@
 //	db, err := postgres.Open(ctx, "postgres://packhooks@db1,db2/packhooks?target_session_attrs=read-write", keys,
 //		postgres.Options{})
 //
-// The DSN is that of libpq. Behind PgBouncer in transaction mode, add default_query_exec_mode=exec to it, and give
-// Options.MigrateDSN: migrations take a lock that belongs to a session. The role needs the right to make temporary
-// tables, and to make tables where it migrates.
+// The DSN is that of libpq. The role needs the right to make temporary tables, and to make tables where it migrates.
+//
+// Behind PgBouncer in transaction mode, add default_query_exec_mode=exec to the DSN, give Options.MigrateDSN, as
+// migrations take a lock that belongs to a session, and ALTER ROLE … SET enable_bitmapscan = off, which Open sets for
+// its own sessions only.
 package postgres
 
 import (
@@ -18,6 +20,7 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
 	"github.com/jackc/pgx/v5/pgconn/ctxwatch"
 	"github.com/jackc/pgx/v5/pgxpool"
@@ -111,9 +114,17 @@ func poolConfig(dsn string, opts Options) (*pgxpool.Config, error) {
 	if config.ConnConfig.ConnectTimeout == 0 {
 		config.ConnConfig.ConnectTimeout = 2 * time.Second // a host that does not answer leaves time for the next one
 	}
+	config.AfterConnect = avoidBitmaps
 	// Cancelling asks the server to stop, and drops the connection only when it does not.
 	config.ConnConfig.BuildContextWatcherHandler = func(conn *pgconn.PgConn) ctxwatch.Handler {
 		return &pgconn.CancelRequestContextWatcherHandler{Conn: conn, DeadlineDelay: time.Second}
 	}
 	return config, nil
+}
+
+// avoidBitmaps keeps pages on the order of the primary key. A planner that takes an organization for small, as its
+// statistics are old or it is not among the most common values, would otherwise fetch and sort all of it for a page.
+func avoidBitmaps(ctx context.Context, conn *pgx.Conn) error {
+	_, err := conn.Exec(ctx, "SET enable_bitmapscan = off")
+	return err
 }

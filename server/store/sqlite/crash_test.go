@@ -1,0 +1,115 @@
+package sqlite_test
+
+import (
+	"context"
+	"fmt"
+	"math/rand/v2"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"testing"
+	"time"
+
+	"github.com/packhooks/packhooks/server/store"
+	"github.com/packhooks/packhooks/server/store/keyset"
+	"github.com/packhooks/packhooks/server/store/sqlite"
+)
+
+const (
+	crashRounds   = 50
+	crashWebhooks = 3000
+	crashDir      = "PACKHOOKS_TEST_CRASH" // a process with this in its environment writes until it is killed
+)
+
+func TestMain(m *testing.M) {
+	if dir := os.Getenv(crashDir); dir != "" {
+		fmt.Println(write(dir))
+		os.Exit(1)
+	}
+	os.Exit(m.Run())
+}
+
+// write makes generation after generation of an organization's webhooks, all of one secret, and of its tokens.
+func write(dir string) error {
+	ctx := context.Background()
+	keys, err := keyset.Open(filepath.Join(dir, "keyset"))
+	if err != nil {
+		return err
+	}
+	s, err := sqlite.Open(ctx, filepath.Join(dir, "packhooks.db"), keys)
+	for generation := 0; err == nil; generation++ {
+		secret := fmt.Sprintf("%d of %d", generation, os.Getpid())
+		_, err = s.ImportWebhooks(ctx, "acme", func(yield func(store.Webhook, error) bool) {
+			for i := range crashWebhooks {
+				w := store.Webhook{ID: fmt.Sprint("wh_", i), Endpoint: "x", Secret: secret, CreatedAt: time.UnixMicro(int64(i * generation % 7))}
+				if !yield(w, nil) {
+					return
+				}
+			}
+		}, true)
+		for _, step := range []func() error{
+			func() error { return s.DeleteWebhooks(ctx, "acme", []string{"wh_1", "wh_2"}) },
+			func() error {
+				hash, _ := store.HashToken(store.NewToken())
+				token, err := s.CreateToken(ctx, hash, store.Token{Name: secret, Organizations: []string{"acme"}})
+				if err != nil {
+					return err
+				}
+				return s.RevokeToken(ctx, token.ID)
+			},
+			func() error {
+				if id, err := keyset.Add(filepath.Join(dir, "keyset")); err != nil || keyset.Promote(filepath.Join(dir, "keyset"), id) != nil {
+					return fmt.Errorf("rotating: %w", err)
+				}
+				if err := keys.Reload(); err != nil {
+					return err
+				}
+				return s.Reencrypt(ctx, nil)
+			},
+		} {
+			if err == nil {
+				err = step()
+			}
+		}
+	}
+	return err
+}
+
+func TestKilledWriters(t *testing.T) {
+	dir := t.TempDir()
+	keys, err := keyset.Create(filepath.Join(dir, "keyset"))
+	check(t, err)
+	seen := make(map[int]int)
+	for round := range crashRounds {
+		writer := exec.Command(os.Args[0])
+		writer.Env = append(os.Environ(), crashDir+"="+dir)
+		check(t, writer.Start())
+		time.Sleep(time.Duration(rand.IntN(500)) * time.Millisecond)
+		check(t, writer.Process.Kill())
+		_ = writer.Wait()
+
+		s, err := sqlite.Open(t.Context(), filepath.Join(dir, "packhooks.db"), keys)
+		check(t, err)
+		p, err := s.ListWebhooks(t.Context(), store.PageQuery{OrganizationID: "acme", Limit: 2 * crashWebhooks})
+		check(t, err)
+		for _, w := range p.Webhooks {
+			if w.Secret != p.Webhooks[0].Secret {
+				t.Fatalf("round %d: two imports are mixed", round)
+			}
+		}
+		if n := len(p.Webhooks); n != 0 && n != crashWebhooks && n != crashWebhooks-2 {
+			t.Fatalf("round %d: %d webhooks", round, n)
+		}
+		seen[len(p.Webhooks)]++
+		_, err = s.ListTokens(t.Context())
+		check(t, err)
+		for name, query := range map[string]string{"webhooks": "PRAGMA integrity_check", "indexes": "PRAGMA quick_check"} {
+			var verdict string
+			if check(t, s.DB.QueryRow(query).Scan(&verdict)); verdict != "ok" {
+				t.Fatalf("round %d: %s: %s", round, name, verdict)
+			}
+		}
+		check(t, s.Close())
+	}
+	t.Logf("rounds by number of webhooks: %v", seen)
+}

@@ -1,0 +1,174 @@
+package sqlite_test
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/packhooks/packhooks/server/store"
+	"github.com/packhooks/packhooks/server/store/keyset"
+	"github.com/packhooks/packhooks/server/store/sqlite"
+)
+
+func check(t testing.TB, err error) {
+	t.Helper()
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+func newKeys(t testing.TB) *keyset.Keyset {
+	t.Helper()
+	keys, err := keyset.Create(filepath.Join(t.TempDir(), "keyset"))
+	check(t, err)
+	return keys
+}
+
+func openAt(t testing.TB, path string, cipher store.Cipher) *sqlite.Store {
+	t.Helper()
+	s, err := sqlite.Open(context.Background(), path, cipher)
+	check(t, err)
+	t.Cleanup(func() { _ = s.Close() })
+	return s
+}
+
+func load(t testing.TB, s store.Store, secret string) {
+	t.Helper()
+	_, err := s.ImportWebhooks(t.Context(), "acme", func(yield func(store.Webhook, error) bool) {
+		yield(store.Webhook{ID: "wh_1", Endpoint: "https://myapp.packcloud.local/", Secret: secret, CreatedAt: time.Now()}, nil)
+	}, false)
+	check(t, err)
+}
+
+func TestFilesArePrivateAndHoldNothingInClear(t *testing.T) {
+	dir := t.TempDir()
+	s := openAt(t, filepath.Join(dir, "packhooks.db"), newKeys(t))
+	const secret = "a signing secret"
+	load(t, s, secret)
+	token := store.NewToken()
+	hash, _ := store.HashToken(token)
+	_, err := s.CreateToken(t.Context(), hash, store.Token{Organizations: []string{"acme"}})
+	check(t, err)
+	_, err = s.DB.Exec(`VACUUM INTO ?`, filepath.Join(dir, "backup"))
+	check(t, err)
+	entries, err := os.ReadDir(dir)
+	check(t, err)
+	if len(entries) != 7 {
+		t.Fatalf("files: %v", entries)
+	}
+	found := false
+	for _, entry := range entries {
+		info, err := entry.Info()
+		check(t, err)
+		if info.Mode().Perm() != 0o600 && info.Name() != "backup" {
+			t.Errorf("%s has mode %v", info.Name(), info.Mode())
+		}
+		raw, err := os.ReadFile(filepath.Join(dir, info.Name()))
+		check(t, err)
+		for _, hidden := range []string{secret, token, strings.TrimPrefix(token, store.TokenPrefix)} {
+			if bytes.Contains(raw, []byte(hidden)) {
+				t.Errorf("%s holds a secret or a token", info.Name())
+			}
+		}
+		found = found || bytes.Contains(raw, []byte("https://myapp.packcloud.local/"))
+	}
+	if !found {
+		t.Fatal("no file holds the webhook: nothing was searched")
+	}
+}
+
+func TestOpen(t *testing.T) {
+	t.Run("paths are taken literally", func(t *testing.T) {
+		t.Chdir(t.TempDir())
+		keys := newKeys(t)
+		for _, path := range []string{"plain.db", "a b?mode=memory&x=%41#y.db", "./:memory:", "ü:1.db"} {
+			load(t, openAt(t, path, keys), "secret")
+			for _, file := range []string{path, path + sqlite.TokensSuffix} {
+				if info, err := os.Stat(file); err != nil || info.Size() == 0 {
+					t.Errorf("%q: %v", file, err)
+				}
+			}
+		}
+	})
+	t.Run("refuses what is no database", func(t *testing.T) {
+		path := filepath.Join(t.TempDir(), "notes.txt")
+		check(t, os.WriteFile(path, bytes.Repeat([]byte("not a database\n"), 1000), 0o600))
+		_, err := sqlite.Open(t.Context(), path, newKeys(t))
+		if err == nil || errors.Is(err, store.ErrUnavailable) {
+			t.Fatalf("opening a text file: %v", err)
+		}
+		_, err = sqlite.Open(t.Context(), filepath.Join(path, "packhooks.db"), newKeys(t))
+		if err == nil {
+			t.Fatal("opened a path below a file")
+		}
+		_, err = sqlite.Open(t.Context(), filepath.Join(t.TempDir(), "no", "packhooks.db"), newKeys(t))
+		if !errors.Is(err, fs.ErrNotExist) {
+			t.Fatalf("opening a path in no directory: %v", err)
+		}
+		if _, err := sqlite.Open(t.Context(), filepath.Join(t.TempDir(), "packhooks.db"), nil); err == nil {
+			t.Fatal("opened without a cipher")
+		}
+	})
+	t.Run("ten at once on an empty database", func(t *testing.T) {
+		path, keys := filepath.Join(t.TempDir(), "packhooks.db"), newKeys(t)
+		var opening sync.WaitGroup
+		for range 10 {
+			opening.Go(func() {
+				s, err := sqlite.Open(context.Background(), path, keys)
+				if err != nil {
+					t.Errorf("opening: %v", err)
+					return
+				}
+				t.Cleanup(func() { _ = s.Close() })
+			})
+		}
+		opening.Wait()
+	})
+}
+
+// TestLockedDatabase holds the one lock that SQLite has for writers, as the merge of a large import does.
+func TestLockedDatabase(t *testing.T) {
+	s := openAt(t, filepath.Join(t.TempDir(), "packhooks.db"), newKeys(t))
+	load(t, s, "secret")
+	token := store.NewToken()
+	hash, _ := store.HashToken(token)
+	kept, err := s.CreateToken(t.Context(), hash, store.Token{})
+	check(t, err)
+	tx, err := s.DB.BeginTx(t.Context(), nil)
+	check(t, err)
+
+	t.Run("reads and tokens do not wait", func(t *testing.T) {
+		began := time.Now()
+		_, err := s.ListWebhooks(t.Context(), store.PageQuery{OrganizationID: "acme", Limit: 1})
+		check(t, err)
+		_, err = s.Authenticate(t.Context(), token)
+		check(t, err)
+		check(t, s.RevokeToken(t.Context(), kept.ID))
+		check(t, s.Ready(t.Context()))
+		if took := time.Since(began); took > time.Second {
+			t.Fatalf("they took %v", took)
+		}
+	})
+	t.Run("writers wait no longer than their context", func(t *testing.T) {
+		began := time.Now()
+		ctx, cancel := context.WithTimeout(t.Context(), 100*time.Millisecond)
+		defer cancel()
+		if err := s.DeleteWebhooks(ctx, "acme", []string{"wh_1"}); !errors.Is(err, context.DeadlineExceeded) {
+			t.Fatalf("deleting: %v", err)
+		}
+		if took := time.Since(began); took > 2*time.Second {
+			t.Fatalf("it took %v", took)
+		}
+	})
+	t.Run("writers go on when the other has ended", func(t *testing.T) {
+		time.AfterFunc(time.Second, func() { _ = tx.Rollback() })
+		check(t, s.DeleteWebhooks(t.Context(), "acme", []string{"wh_1"}))
+	})
+}
