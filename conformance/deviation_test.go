@@ -206,7 +206,7 @@ var deviations = []struct {
 		}
 	})},
 	{"order", "newest first on each page", page(func(b map[string]any) { slices.Reverse(b["data"].([]any)) })},
-	{"repeatable", "order changes with every request", everyOther(new(atomic.Int64))},
+	{"repeatable", "the first answer is in another order", onlyFirst(new(atomic.Int64))},
 	{"parallel", "the sixth at once is refused", atMost(5, new(atomic.Int64))},
 
 	{"bad-cursor", "bad cursors are the first page", ignore(func(q string) bool { return strings.HasPrefix(q, "cursor=") && len(q) < 12 })},
@@ -315,9 +315,9 @@ func emptyEnd(next http.Handler) http.Handler {
 	})(next)
 }
 
-func everyOther(n *atomic.Int64) deviation {
+func onlyFirst(n *atomic.Int64) deviation {
 	return page(func(b map[string]any) {
-		if n.Add(1)%2 == 0 {
+		if n.Add(1) == 1 {
 			slices.Reverse(b["data"].([]any))
 		}
 	})
@@ -348,14 +348,14 @@ func reversedCursor(query string) bool {
 
 func TestEveryDeviationIsCaught(t *testing.T) {
 	uncovered := map[string]bool{}
-	for _, c := range run(t, newServer(t, newList(60), nil)).Checks {
+	for _, c := range run(t, newServer(t, newList(30), nil)).Checks {
 		uncovered[c.Name] = true
 	}
 	var table strings.Builder
 	w := tabwriter.NewWriter(&table, 0, 0, 2, ' ', 0)
 	for _, d := range deviations {
 		t.Run(d.check+"/"+d.breaks, func(t *testing.T) {
-			report := run(t, newServer(t, newList(60), d.deviation))
+			report := run(t, newServer(t, newList(30), d.deviation))
 			caught, others := outcomes(report, d.check)
 			want := conformance.Fail
 			if d.check == "extra-fields" {
