@@ -80,16 +80,21 @@ func (d *doer) exchange(req *http.Request, n int) (*http.Response, error) {
 	if err != nil {
 		return nil, d.broken(req, err, n)
 	}
-	defer func(body interface{ Close() error }) { _ = body.Close() }(resp.Body)
+	defer resp.Body.Close()
 	if resp.StatusCode/100 != 2 {
 		e := newError(req, resp, d.token, d.cfg.maxBytes)
 		e.Attempts = n
 		return nil, e
 	}
-	if err := readPayload(resp, d.cfg.maxBytes); err != nil {
-		if errors.Is(err, ErrResponseTooLarge) {
-			return nil, err
-		}
+	err = readPayload(resp, d.cfg.maxBytes)
+	if errors.Is(err, ErrResponseTooLarge) {
+		return nil, err
+	}
+	if err == nil {
+		// A server that sees the connection go may end a body in good form before all of it was sent.
+		err = context.Cause(req.Context())
+	}
+	if err != nil {
 		return nil, d.broken(req, err, n)
 	}
 	return resp, nil
@@ -127,8 +132,13 @@ func permanent(err error) bool {
 		errors.As(err, &lookup) && lookup.IsNotFound
 }
 
-// interrupted returns an error that is the context's and the failures' before it.
+// interrupted returns an error that is the context's and that of the failure before it, if there was one. An
+// attempt that the context ended says nothing of the service.
 func interrupted(cause, last, err error) error {
+	var connection *connectionError
+	if last == nil && errors.As(err, &connection) {
+		err = connection.cause
+	}
 	switch {
 	case last != nil:
 		return fmt.Errorf("%w; the last failure: %w", cause, last)

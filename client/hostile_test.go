@@ -1,6 +1,7 @@
 package client_test
 
 import (
+	"context"
 	"errors"
 	"net"
 	"net/http"
@@ -105,11 +106,20 @@ func (h hostile) check(t *testing.T, webhooks int, err error) {
 }
 
 func TestAttemptTimeoutIsNoDeadlineOfTheCaller(t *testing.T) {
-	url := serve(t, func(_ http.ResponseWriter, r *http.Request) { <-r.Context().Done() })
-	c := newClientOf(t, testToken, url, client.WithAttemptTimeout(20*time.Millisecond), client.WithMaxAttempts(1))
-	_, err := c.ListWebhooks(t.Context(), "acme")
-	var timeout net.Error
-	if !errors.Is(err, os.ErrDeadlineExceeded) || !errors.As(err, &timeout) || !timeout.Timeout() {
-		t.Errorf("got %v, want a timeout", err)
+	for _, http2 := range []bool{false, true} {
+		srv := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			_ = http.NewResponseController(w).Flush()
+			<-r.Context().Done()
+		}))
+		srv.EnableHTTP2 = http2
+		srv.StartTLS()
+		defer srv.Close()
+		c := newClientOf(t, testToken, srv.URL, client.WithHTTPClient(srv.Client()),
+			client.WithAttemptTimeout(100*time.Millisecond), client.WithMaxAttempts(1))
+		_, err := c.ListWebhooks(t.Context(), "acme")
+		var timeout net.Error
+		if !errors.Is(err, os.ErrDeadlineExceeded) || errors.Is(err, context.DeadlineExceeded) || !errors.As(err, &timeout) || !timeout.Timeout() {
+			t.Errorf("HTTP/2 %t: got %v, want a timeout", http2, err)
+		}
 	}
 }

@@ -77,8 +77,8 @@ func WithMaxAttempts(n int) Option {
 
 // WithBackoff waits about shortest after the first failure and seven times longer after each further one, at most
 // longest; up to a quarter of a wait is taken off at random, so that clients do not come back all at once. A
-// Retry-After that is longer than the wait is waited for instead; one beyond longest ends the call at once with
-// the typed error.
+// Retry-After that is longer than the wait is waited for instead. One beyond longest ends the call at once with the
+// typed error, as does a wait that outlasts the context's deadline.
 //
 // The default is 100 ms and 5 s. With 4 attempts those are waits of 0.1, 0.7 and 4.9 s, at least 4.2 s together:
 // enough for a server that is restarted and away for 3 s.

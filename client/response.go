@@ -14,8 +14,10 @@ import (
 // maxErrorBytes is how much of an error's body is kept: enough for a problem or the head of a proxy's page.
 const maxErrorBytes = 64 << 10
 
-// usualBytes holds a page of 100 webhooks whose endpoints are short.
-const usualBytes = 32 << 10
+const (
+	usualBytes = 32 << 10 // a page of 100 webhooks whose endpoints are short
+	mostAtOnce = 1 << 20  // is set aside on the word of a Content-Length
+)
 
 // A payload is a response body that was read whole.
 type payload struct{ *bytes.Buffer }
@@ -36,7 +38,7 @@ func readPayload(resp *http.Response, limit int64) error {
 		size = min(usualBytes, limit)
 	}
 	var b bytes.Buffer
-	b.Grow(int(size) + bytes.MinRead)
+	b.Grow(int(min(size, mostAtOnce)) + bytes.MinRead)
 	if _, err := b.ReadFrom(io.LimitReader(resp.Body, limit+1)); err != nil {
 		return fmt.Errorf("reading the response body: %w", err)
 	}

@@ -141,6 +141,17 @@ func TestCancellingEndsAnAttempt(t *testing.T) {
 	}
 }
 
+func TestACancelledCallSaysNothingOfTheService(t *testing.T) {
+	srv := clienttest.NewServer(t, clienttest.WithWebhooks("acme"))
+	srv.Inject(clienttest.Slow(time.Minute))
+	ctx, cancel := context.WithTimeoutCause(t.Context(), 50*time.Millisecond, errors.New("lunch"))
+	defer cancel()
+	_, err := newClient(t, srv).ListWebhooks(ctx, "acme")
+	if !errors.Is(err, context.DeadlineExceeded) || errors.Is(err, client.ErrUnavailable) {
+		t.Errorf("got %v, want the context's error alone", err)
+	}
+}
+
 func TestRefusedConnectionsAreUnavailable(t *testing.T) {
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
