@@ -38,7 +38,7 @@ func (e edit) try(t *testing.T, c *repository) {
 	if generated {
 		c.reached(t, e.carries)
 		if c.step(t, "compile", e.compiles, "sh", "-c", "go build ./... && go vet ./...") && e.suite != nil {
-			c.step(t, "test", e.tests, append([]string{"go", "test"}, e.suite...)...)
+			c.step(t, "test", e.tests, append([]string{"go", "test", "-timeout", "4m"}, e.suite...)...)
 		}
 	}
 	c.step(t, "breaking", e.breaking, "make", "breaking")
@@ -81,9 +81,10 @@ func (c *repository) reached(t *testing.T, pattern string) {
 }
 
 func lineAround(text string, at int) string {
-	line, _, _ := strings.Cut(text[strings.LastIndexByte(text[:at], '\n')+1:], "\n")
-	if line = strings.TrimSpace(line); len(line) > 120 {
-		line = line[:120] + "…"
+	start := strings.LastIndexByte(text[:at], '\n') + 1
+	line, _, _ := strings.Cut(text[start:], "\n")
+	if len(line) > 120 { // what matched counts more than what comes before it
+		line = line[at-start:]
 	}
-	return line
+	return strings.TrimSpace(line[:min(len(line), 120)])
 }
