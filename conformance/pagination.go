@@ -26,7 +26,7 @@ func firstPage(ctx context.Context, s *session) error {
 	case a.status/100 == 2:
 		return failed(a, "the list is answered %d", a.status)
 	}
-	return &failure{Inconclusive, fmt.Sprintf("the list is answered %d; are the URL, the organization and the token right?", a.status), a}
+	return &failure{outcome: Inconclusive, detail: fmt.Sprintf("the list is answered %d; are the URL, the organization and the token right?", a.status), answer: a}
 }
 
 func walkForwards(_ context.Context, s *session) error { return s.wholeErr }
@@ -95,28 +95,24 @@ func exactEnds(_ context.Context, s *session) error {
 	return nil
 }
 
-func perPageHonoured(ctx context.Context, s *session) error {
-	for _, n := range []int{1, 2, s.contract.pageMax} {
-		p, err := s.page(ctx, fmt.Sprintf("per_page=%d", n))
-		if err != nil {
-			return err
+// pageSizes fails unless each size is kept to and, where the page says, reported; 0 is the default.
+func pageSizes(sizes ...int) func(context.Context, *session) error {
+	return func(ctx context.Context, s *session) error {
+		for _, size := range sizes {
+			query := fmt.Sprintf("per_page=%d", size)
+			if size == 0 {
+				query, size = "", s.contract.pageDefault
+			}
+			p, err := s.page(ctx, query)
+			if err != nil {
+				return err
+			}
+			if len(p.webhooks) > size || p.perPage != 0 && p.perPage != size {
+				return failed(p.answer, "?%s returns %d webhooks and reports %d, not %d", query, len(p.webhooks), p.perPage, size)
+			}
 		}
-		if len(p.webhooks) > n || p.perPage != 0 && p.perPage != n {
-			return failed(p.answer, "per_page=%d returns %d webhooks and reports %d", n, len(p.webhooks), p.perPage)
-		}
+		return nil
 	}
-	return nil
-}
-
-func perPageDefault(_ context.Context, s *session) error {
-	if s.firstErr != nil {
-		return s.firstErr
-	}
-	n, p := s.contract.pageDefault, s.first
-	if len(p.webhooks) > n || p.perPage != 0 && p.perPage != n {
-		return failed(p.answer, "without per_page there are %d webhooks and per_page %d, not %d", len(p.webhooks), p.perPage, n)
-	}
-	return nil
 }
 
 func anyPageSize(ctx context.Context, s *session) error {
@@ -143,22 +139,20 @@ func inOrder(_ context.Context, s *session) error {
 	if s.wholeErr != nil {
 		return errNoWalk
 	}
-	var id string
-	var at time.Time
-	for _, p := range s.whole {
-		for _, w := range p.webhooks {
-			before, beforeID := at, id
-			var err error
-			if at, err = time.Parse(time.RFC3339Nano, fmt.Sprint(w["created_at"])); err != nil {
-				return errors.New("a webhook has no created_at that can be read")
-			}
-			id = fmt.Sprint(w["id"])
-			if c := before.Compare(at); c > 0 || c == 0 && beforeID >= id {
-				return failed(p.answer, "webhook %q comes before %q", beforeID, id)
-			}
+	all := s.whole.webhooks()
+	for i, w := range all[min(1, len(all)):] {
+		if before := all[i]; createdAt(before).Compare(createdAt(w)) > 0 ||
+			createdAt(before).Equal(createdAt(w)) && fmt.Sprint(before["id"]) > fmt.Sprint(w["id"]) {
+			return failed(s.whole[0].answer, "webhook %q comes before %q", before["id"], w["id"])
 		}
 	}
 	return nil
+}
+
+// createdAt is zero for what is no time; the check of the format tells so.
+func createdAt(webhook map[string]any) time.Time {
+	at, _ := time.Parse(time.RFC3339Nano, fmt.Sprint(webhook["created_at"]))
+	return at
 }
 
 func repeatable(ctx context.Context, s *session) error {

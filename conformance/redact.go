@@ -19,16 +19,18 @@ const (
 	maxShown = 2000
 )
 
-// exchange renders an answer for a report.
+// exchange renders an answer for a report, headers in no promised order.
 func (s *session) exchange(a *answer) *Exchange {
 	return &Exchange{
-		Method:        a.request.Method,
-		URL:           s.hide(a.request.URL.String()),
-		RequestHeader: s.hideHeader(a.request.Header),
-		Status:        a.status,
-		Header:        s.hideHeader(a.header),
-		Body:          s.hideBody(a),
+		Request:  s.hide(fmt.Sprintf("%s %s\n%s", a.request.Method, a.request.URL, headerText(a.request.Header))),
+		Response: s.hide(fmt.Sprintf("%d %s\n%s", a.status, http.StatusText(a.status), headerText(a.header))) + "\n" + s.hideBody(a),
 	}
+}
+
+func headerText(header http.Header) string {
+	var b strings.Builder
+	_ = header.WriteSubset(&b, map[string]bool{"Authorization": true, "Set-Cookie": true}) // a strings.Builder never fails
+	return strings.ReplaceAll(b.String(), "\r\n", "\n")
 }
 
 // hide masks the token and every signing secret met so far.
@@ -47,19 +49,6 @@ func (s *session) known() []string {
 	known := slices.Collect(maps.Keys(s.secrets))
 	slices.SortFunc(known, func(a, b string) int { return len(b) - len(a) })
 	return known
-}
-
-func (s *session) hideHeader(header http.Header) http.Header {
-	shown := header.Clone()
-	for name, values := range shown {
-		for i := range values {
-			values[i] = s.hide(values[i])
-			if name == "Authorization" || name == "Set-Cookie" {
-				values[i] = masked
-			}
-		}
-	}
-	return shown
 }
 
 // hideBody shows JSON with its secrets masked. What is not JSON is shown only where it explains an error: in a page

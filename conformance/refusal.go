@@ -10,14 +10,16 @@ import (
 	"slices"
 )
 
+const nowhere = "/conformance-no-such-path"
+
 // answered sends r and fails unless the answer has the status.
-func (s *session) answered(ctx context.Context, r request, status int) (*answer, error) {
+func (s *session) answered(ctx context.Context, r *http.Request, status int) (*answer, error) {
 	a, err := s.send(ctx, r)
 	if err != nil {
 		return nil, err
 	}
 	if a.status != status {
-		return nil, failed(a, "%s %s is answered %d, not %d", r.method, a.request.URL.RequestURI(), a.status, status)
+		return nil, failed(a, "%s %s is answered %d, not %d", r.Method, a.request.URL.RequestURI(), a.status, status)
 	}
 	return a, nil
 }
@@ -73,7 +75,7 @@ func parameterNamed(ctx context.Context, s *session) error {
 func otherMethods(ctx context.Context, s *session) error {
 	for _, method := range []string{http.MethodHead, http.MethodOptions} {
 		r := s.list("")
-		r.method = method
+		r.Method = method
 		a, err := s.answered(ctx, r, http.StatusMethodNotAllowed)
 		if err != nil {
 			return err
@@ -86,9 +88,7 @@ func otherMethods(ctx context.Context, s *session) error {
 }
 
 func unknownPath(ctx context.Context, s *session) error {
-	r := s.list("")
-	r.path = "/conformance-no-such-path"
-	_, err := s.answered(ctx, r, http.StatusNotFound)
+	_, err := s.answered(ctx, s.get(nowhere, ""), http.StatusNotFound)
 	return err
 }
 
@@ -96,9 +96,7 @@ func unknownPath(ctx context.Context, s *session) error {
 func unauthorized(authorizations ...string) func(context.Context, *session) error {
 	return func(ctx context.Context, s *session) error {
 		for _, authorization := range authorizations {
-			r := s.list("")
-			r.authorization = authorization
-			if _, err := s.answered(ctx, r, http.StatusUnauthorized); err != nil {
+			if _, err := s.answered(ctx, authorized(s.list(""), authorization), http.StatusUnauthorized); err != nil {
 				return err
 			}
 		}
@@ -106,25 +104,32 @@ func unauthorized(authorizations ...string) func(context.Context, *session) erro
 	}
 }
 
+func authorized(r *http.Request, authorization string) *http.Request {
+	r.Header.Del("Authorization")
+	if authorization != "" {
+		r.Header.Set("Authorization", authorization)
+	}
+	return r
+}
+
 func foreignOrganization(ctx context.Context, s *session) error {
-	r := s.list("")
-	r.path = s.listPath(s.cfg.ForeignOrganization)
-	_, err := s.answered(ctx, r, http.StatusForbidden)
+	_, err := s.answered(ctx, s.get(listPath(s.cfg.ForeignOrganization), ""), http.StatusForbidden)
 	return err
 }
 
 // precedence sends requests that are wrong in two ways at once.
 func precedence(ctx context.Context, s *session) error {
 	const bad = "conformance=1"
-	list, foreign := s.listPath(s.cfg.Organization), s.listPath(s.cfg.ForeignOrganization)
+	head := s.list("")
+	head.Method = http.MethodHead
 	for _, tc := range []struct {
-		request request
+		request *http.Request
 		status  int
 	}{
-		{request{method: http.MethodGet, path: "/conformance-no-such-path"}, http.StatusNotFound},
-		{request{method: http.MethodHead, path: list}, http.StatusMethodNotAllowed},
-		{request{method: http.MethodGet, path: list, query: bad}, http.StatusUnauthorized},
-		{request{method: http.MethodGet, path: foreign, query: bad, authorization: s.list("").authorization}, http.StatusBadRequest},
+		{authorized(s.get(nowhere, ""), ""), http.StatusNotFound},
+		{authorized(head, ""), http.StatusMethodNotAllowed},
+		{authorized(s.list(bad), ""), http.StatusUnauthorized},
+		{s.get(listPath(s.cfg.ForeignOrganization), bad), http.StatusBadRequest},
 	} {
 		if _, err := s.answered(ctx, tc.request, tc.status); err != nil {
 			return err
@@ -135,9 +140,10 @@ func precedence(ctx context.Context, s *session) error {
 
 func requestIDKept(ctx context.Context, s *session) error {
 	r := s.list("")
-	r.requestID = "conformance-" + rand.Text()
+	id := "conformance-" + rand.Text()
+	r.Header.Set("X-Request-Id", id)
 	a, err := s.send(ctx, r)
-	if err == nil && a.header.Get("X-Request-Id") != r.requestID {
+	if err == nil && a.header.Get("X-Request-Id") != id {
 		err = failed(a, "the answer has another X-Request-Id")
 	}
 	return err

@@ -29,34 +29,18 @@ type session struct {
 	contract *contract
 	client   *http.Client
 	limiter  *rate.Limiter
-
-	first    *page // the first page, without parameters
-	firstErr error
-	whole    walk // the walk without parameters
-	wholeErr error
-	small    walk // a walk with pages so small that there are several
-	smallErr error
-
 	requests atomic.Int64
+
+	first        *page // the first page, without parameters
+	firstErr     error
+	whole, small walk // without parameters, and with pages so small that there are several
+	wholeErr     error
+	smallErr     error
+
 	mu       sync.Mutex // guards what is below: one check reads in parallel
 	webhooks int
-	secrets  map[string]bool    // the token and the signing secrets that were met
-	breaches map[string]*breach // by the name of the check
-}
-
-// breach is what every answer together showed against one check: the first case in words, and how many more.
-type breach struct {
-	detail string
-	more   int
-	shown  *Exchange
-}
-
-type request struct {
-	method        string
-	path          string // below the base, escaped
-	query         string // as it is sent, malformed or not
-	authorization string
-	requestID     string
+	secrets  map[string]bool     // the token and the signing secrets that were met
+	breaches map[string]*failure // what an answer showed, by the name of the check
 }
 
 // answer is what came back, read whole.
@@ -84,29 +68,35 @@ func newSession(cfg Config) (*session, error) {
 		cfg: cfg, base: base, contract: k, client: &client,
 		limiter:  rate.NewLimiter(rate.Limit(cfg.Rate), parallelReads),
 		secrets:  map[string]bool{},
-		breaches: map[string]*breach{},
+		breaches: map[string]*failure{},
 	}
 	s.keepSecret(cfg.Token)
 	return s, nil
 }
 
 // list is a request for a page of the organization.
-func (s *session) list(query string) request {
-	r := request{method: http.MethodGet, path: s.listPath(s.cfg.Organization), query: query}
+func (s *session) list(query string) *http.Request {
+	return s.get(listPath(s.cfg.Organization), query)
+}
+
+// get is a request for a path below the base. The query is sent as it is, malformed or not.
+func (s *session) get(path, query string) *http.Request {
+	target := s.base.JoinPath(path)
+	target.RawQuery = query
+	r := &http.Request{Method: http.MethodGet, URL: target, Host: target.Host, Header: http.Header{
+		"Accept":     {"application/json, application/problem+json"},
+		"User-Agent": {"packhooks-conformance"},
+	}}
+	r.Close = true // net/http logs what a broken server sends on an idle connection, and that may be a secret
 	if s.cfg.Token != "" {
-		r.authorization = "Bearer " + s.cfg.Token
+		r.Header.Set("Authorization", "Bearer "+s.cfg.Token)
 	}
 	return r
 }
 
-// listPath is the operation's path, below the base, for an organization.
-func (s *session) listPath(organization string) string {
-	return strings.Replace(s.contract.path, "{organizationId}", url.PathEscape(organization), 1)
-}
-
 // send sends r, and once more where the server asks to come back within a bearable time.
-func (s *session) send(ctx context.Context, r request) (*answer, error) {
-	a, err := s.once(ctx, r)
+func (s *session) send(ctx context.Context, r *http.Request) (*answer, error) {
+	a, err := s.once(r.WithContext(ctx))
 	if err != nil || a.status != http.StatusTooManyRequests {
 		return a, err
 	}
@@ -116,63 +106,40 @@ func (s *session) send(ctx context.Context, r request) (*answer, error) {
 	}
 	select {
 	case <-time.After(wait):
-		return s.once(ctx, r)
+		return s.once(r.WithContext(ctx))
 	case <-ctx.Done():
 		return nil, ctx.Err()
 	}
 }
 
-func (s *session) once(ctx context.Context, r request) (*answer, error) {
-	if err := s.admit(ctx); err != nil {
-		return nil, err
+func (s *session) once(r *http.Request) (*answer, error) {
+	if s.requests.Add(1) > int64(s.cfg.MaxRequests) {
+		s.requests.Add(-1)
+		return nil, fmt.Errorf("the limit of %d requests is reached", s.cfg.MaxRequests)
 	}
-	target := *s.base
-	target.RawQuery = r.query
-	req, err := http.NewRequestWithContext(ctx, r.method, target.JoinPath(r.path).String(), nil)
-	if err != nil {
-		return nil, err
+	if err := s.limiter.Wait(r.Context()); err != nil {
+		return nil, errors.New("the time for the run is over")
 	}
-	req.Header.Set("Accept", "application/json, application/problem+json")
-	req.Header.Set("User-Agent", "packhooks-conformance")
-	if r.authorization != "" {
-		req.Header.Set("Authorization", r.authorization)
-	}
-	if r.requestID != "" {
-		req.Header.Set("X-Request-Id", r.requestID)
-	}
-	req.Close = true // net/http logs what a broken server sends on an idle connection, and that may be a secret
-	resp, err := s.client.Do(req)
+	resp, err := s.client.Do(r)
 	if err != nil {
 		return nil, err
 	}
 	defer func() { _ = resp.Body.Close() }()
 	body, err := io.ReadAll(io.LimitReader(resp.Body, maxBody+1))
+	if err == nil && len(body) > maxBody {
+		err = fmt.Errorf("over %d bytes", maxBody)
+	}
 	if err != nil {
-		return nil, fmt.Errorf("reading the answer to %s %s: %w", r.method, req.URL, err)
+		return nil, fmt.Errorf("reading the answer to %s %s: %w", r.Method, r.URL, err)
 	}
-	if len(body) > maxBody {
-		return nil, fmt.Errorf("reading the answer to %s %s: over %d bytes", r.method, req.URL, maxBody)
-	}
-	a := &answer{request: req, status: resp.StatusCode, header: resp.Header, body: body}
+	a := &answer{request: r, status: resp.StatusCode, header: resp.Header, body: body}
 	s.judge(a)
 	return a, nil
 }
 
-// admit keeps the run to its rate and its number of requests.
-func (s *session) admit(ctx context.Context) error {
-	if s.requests.Add(1) > int64(s.cfg.MaxRequests) {
-		s.requests.Add(-1)
-		return fmt.Errorf("the limit of %d requests is reached", s.cfg.MaxRequests)
-	}
-	if err := s.limiter.Wait(ctx); err != nil {
-		return errors.New("the time for the run is over")
-	}
-	return nil
-}
-
 // retryAfter reads seconds or an HTTP-date (RFC 9110, section 10.2.3).
 func retryAfter(value string) (time.Duration, bool) {
-	if seconds, err := strconv.Atoi(value); err == nil && seconds >= 0 && seconds < 1<<20 {
+	if seconds, err := strconv.ParseUint(value, 10, 20); err == nil {
 		return time.Duration(seconds) * time.Second, true
 	}
 	at, err := http.ParseTime(value)
@@ -182,15 +149,22 @@ func retryAfter(value string) (time.Duration, bool) {
 // breach notes that an answer broke the promise of a check.
 func (s *session) breach(check string, a *answer, format string, args ...any) {
 	s.mu.Lock()
-	b, known := s.breaches[check]
-	if known {
-		b.more++
-	} else {
-		b = &breach{}
-		s.breaches[check] = b
+	defer s.mu.Unlock()
+	if f := s.breaches[check]; f != nil {
+		f.more++
+		return
 	}
-	s.mu.Unlock()
-	if !known {
-		b.detail, b.shown = s.hide(fmt.Sprintf(format, args...)), s.exchange(a)
+	s.breaches[check] = &failure{outcome: Fail, detail: fmt.Sprintf(format, args...), answer: a}
+}
+
+// keepSecret remembers what no report may show. The caller holds mu, or is alone.
+func (s *session) keepSecret(secret string) {
+	if len(secret) >= minSecret {
+		s.secrets[secret] = true
 	}
+}
+
+// listPath is the operation's path, below the base, for an organization.
+func listPath(organization string) string {
+	return strings.Replace(operationPath, "{organizationId}", url.PathEscape(organization), 1)
 }

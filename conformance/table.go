@@ -10,6 +10,8 @@ type check struct {
 }
 
 const (
+	operationPath = "/organizations/{organizationId}/webhooks"
+
 	operation  = "/paths/~1organizations~1{organizationId}~1webhooks/get"
 	schemas    = "/components/schemas/"
 	parameters = "/components/parameters/"
@@ -36,8 +38,8 @@ var table = []check{
 	{"pagination", "links-followable", schemas + "PageLinks/properties/next", "a link's path is that of this organization's list", nil},
 	{"pagination", "links-absolute", schemas + "PageLinks", "links are absolute", nil},
 	{"pagination", "exact-ends", schemas + "PageLinks", "prev and next are null exactly when nothing is there", exactEnds},
-	{"pagination", "per-page-honoured", parameters + "PerPage", "a page holds no more than per_page asks for, and reports it", perPageHonoured},
-	{"pagination", "per-page-default", parameters + "PerPage/schema/default", "the page size is the declared one when none is asked for", perPageDefault},
+	{"pagination", "per-page-honoured", parameters + "PerPage", "a page holds no more than per_page asks for, and reports it", pageSizes(1, 2)},
+	{"pagination", "per-page-default", parameters + "PerPage/schema/default", "the page size is the declared one when none is asked for", pageSizes(0)},
 	{"pagination", "per-page-reported", schemas + "PageMeta/properties/per_page", "a page holds no more than its meta.per_page", nil},
 	{"pagination", "any-page-size", parameters + "PerPage", "the list is the same with pages of any size", anyPageSize},
 	{"pagination", "order", operation + "/description", "webhooks come by created_at, then id", inOrder},

@@ -80,8 +80,8 @@ func writeCheck(b *strings.Builder, check conformance.Check) {
 	if check.Exchange == nil || check.Outcome == conformance.Advice {
 		return
 	}
-	for line := range strings.Lines(check.Exchange.String()) {
-		fmt.Fprintf(b, "    | %s\n", printable(strings.TrimSuffix(line, "\n")))
+	for line := range strings.SplitSeq(check.Exchange.Request+"\n"+check.Exchange.Response, "\n") {
+		fmt.Fprintf(b, "    | %s\n", printable(line))
 	}
 }
 
