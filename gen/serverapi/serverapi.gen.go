@@ -22,7 +22,7 @@ type PageLinks struct {
 
 	// Next Link to next page
 	//
-	// Example: https://api.pack.cloud/v1/organizations/acme/webhooks?cursor=AQHtl6u1Dg2b4AAGHvKWtsAAd2hfMDAwMDI1&per_page=25
+	// Example: https://api.pack.cloud/v1/organizations/acme/webhooks?cursor=AQGNVm5CRijj9AAGHq_4pfYAd2hfMDAwMDAx&per_page=1
 	Next *string `json:"next"`
 }
 
