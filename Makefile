@@ -40,9 +40,21 @@ test: ## Run the tests
 race: ## Run the tests under the race detector (needs a C compiler)
 	CGO_ENABLED=1 $(GO) test -race -timeout 30m ./...
 
+.PHONY: second-opinion
+second-opinion: ## Have another validator judge every exchange of the server's tests
+	$(GO) -C tools test -count=1 ./secondopinion
+
+.PHONY: prism
+prism: ## Run the conformance checks against Prism's mock (needs npm)
+	$(GO) test -tags prism -count=1 -run Prism ./conformance
+
+.PHONY: faults
+faults: ## Kill, stop and overload the real binary; prints figures (Linux; PostgreSQL where installed)
+	$(GO) test -tags faults -count=1 -timeout 60m -v ./cmd/packhooks/faults
+
 .PHONY: lint
 lint: ## Lint the Go code, the tools included
-	$(GO) vet ./...
+	$(GO) vet -tags faults,prism ./...
 	$(TOOL) golangci-lint run
 	$(GO) -C tools tool golangci-lint run
 
