@@ -21,14 +21,10 @@ func ReadRows(input []byte, whole bool) (int, error) {
 		return 0, err
 	}
 	n := 0
-	for row, err := range rows {
-		if err == nil {
-			_, err = c.storeWebhook(row.data)
-		}
-		if err != nil {
-			return n, err
-		}
+	err = rows(func(r row) error {
+		_, err := c.storeWebhook(r.data)
 		n++
-	}
-	return n, nil
+		return err
+	})
+	return n, err
 }

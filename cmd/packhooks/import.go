@@ -48,10 +48,9 @@ func (c *importCmd) fetch(ctx context.Context, t *terminal, contract *contract) 
 		return err
 	}
 	bar := t.progress(-1, false)
-	webhooks := reader.Webhooks(ctx, cmp.Or(c.FromOrg, c.Org), client.PerPage(100))
-	return c.store(ctx, t, contract, c.From, bar, sequence(func(emit func(row) error) error {
+	return c.write(ctx, t, contract, c.From, bar, func(emit func(row) error) error {
 		r := row{places: "[%d]"}
-		for webhook, err := range webhooks {
+		for webhook, err := range reader.Webhooks(ctx, cmp.Or(c.FromOrg, c.Org), client.PerPage(100)) {
 			if err != nil {
 				return err
 			}
@@ -65,7 +64,7 @@ func (c *importCmd) fetch(ctx context.Context, t *terminal, contract *contract) 
 			_ = bar.Add(1)
 		}
 		return nil
-	}))
+	})
 }
 
 // read imports a file or standard input.
@@ -87,7 +86,7 @@ func (c *importCmd) read(ctx context.Context, t *terminal, contract *contract) e
 	if err != nil {
 		return fmt.Errorf("%s: %w", name, err)
 	}
-	return c.store(ctx, t, contract, name, bar, rows)
+	return c.write(ctx, t, contract, name, bar, rows)
 }
 
 // interruptible makes a read that waits for a terminal or a pipe end with the context.
@@ -101,18 +100,17 @@ func interruptible(ctx context.Context, input io.Reader) io.Reader {
 	return reader
 }
 
-// store imports rows; an error of a row says where it stands.
-func (c *importCmd) store(ctx context.Context, t *terminal, contract *contract, name string, bar *progressbar.ProgressBar, rows iter.Seq2[row, error]) error {
+// write imports rows; an error of a row says where it stands.
+func (c *importCmd) write(ctx context.Context, t *terminal, contract *contract, name string, bar *progressbar.ProgressBar, rows feed) error {
 	reader := rowReader{contract: contract, seed: maphash.MakeSeed(), seen: map[uint64]uint32{}}
-	var rowErr error
 	var result store.ImportResult
 	err := c.use(ctx, func(db store.Store) (err error) {
-		result, err = db.ImportWebhooks(ctx, c.Org, reader.webhooks(rows, &rowErr), c.Replace)
-		return err
+		result, err = db.ImportWebhooks(ctx, c.Org, reader.webhooks(rows), c.Replace)
+		return cmp.Or(reader.failed, err) // without what the store says of it
 	})
 	_ = bar.Finish()
 	if err != nil {
-		return fmt.Errorf("%s: %w; nothing was written", name, cmp.Or(rowErr, err))
+		return fmt.Errorf("%s: %w; nothing was written", name, err)
 	}
 	_, err = fmt.Fprintf(t.Out, "%s: %d created, %d updated, %d unchanged, %d removed\n",
 		c.Org, result.Created, result.Updated, result.Unchanged, result.Removed)
@@ -124,19 +122,23 @@ type rowReader struct {
 	contract *contract
 	seed     maphash.Seed
 	seen     map[uint64]uint32
+	failed   error
 }
 
-// webhooks ends with the first row that is wrong, and leaves the reason in failed.
-func (rr *rowReader) webhooks(rows iter.Seq2[row, error], failed *error) iter.Seq2[store.Webhook, error] {
+// webhooks ends with the first row that is wrong.
+func (rr *rowReader) webhooks(rows feed) iter.Seq2[store.Webhook, error] {
 	return func(yield func(store.Webhook, error) bool) {
-		for r, err := range rows {
-			var w store.Webhook
-			if err == nil {
-				w, err = rr.read(r)
+		stopped := errors.New("stopped")
+		err := rows(func(r row) error {
+			w, err := rr.read(r)
+			if err == nil && !yield(w, nil) {
+				return stopped
 			}
-			if *failed = err; !yield(w, err) || err != nil {
-				return
-			}
+			return err
+		})
+		if err != nil && !errors.Is(err, stopped) {
+			rr.failed = err
+			yield(store.Webhook{}, err)
 		}
 	}
 }

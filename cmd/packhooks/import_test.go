@@ -42,7 +42,7 @@ func TestImportRefuses(t *testing.T) {
 		{"a page with garbage behind", `{"data":[` + goodRow + `]}{}`, []string{"follows"}},
 		{"a page without an array", `{"data":null}`, []string{"data", `"[" expected`}},
 		{"a page with data twice", `{"data":[` + goodRow + `],"data":[]}`, []string{"data", "twice"}},
-		{"a bad row in a page", `{"links":{},"data":[` + goodRow + `,{}]}`, []string{"data[1]", "id"}},
+		{"a bad row in a page", `{"links":{},"data":[` + goodRow + `,{}]}`, []string{"data: [1]: id"}},
 		{"lines cut in a row", goodRow + "\n" + second[:50], []string{"line 2", "ends in the middle"}},
 		{"two rows in a line", goodRow + second, []string{"line 1", "follows"}},
 		{"an indented object", strings.ReplaceAll(goodRow, ",", ",\n"), []string{"line 1"}},

@@ -58,9 +58,10 @@ func run(ctx context.Context, args []string, t *terminal) error {
 		kong.Writers(t.Out, t.Err),
 		kong.Exit(func(int) { helped = true }), // called for --help alone
 		kong.Vars{
-			"rate":          fmt.Sprint(server.DefaultRatePerSecond),
-			"rate_burst":    fmt.Sprint(server.DefaultRateBurst),
-			"max_in_flight": fmt.Sprint(server.DefaultMaxInFlight),
+			"rate":            fmt.Sprint(server.DefaultRatePerSecond),
+			"rate_burst":      fmt.Sprint(server.DefaultRateBurst),
+			"max_in_flight":   fmt.Sprint(server.DefaultMaxInFlight),
+			"request_timeout": server.DefaultRequestTimeout.String(),
 		},
 		kong.ConfigureHelp(kong.HelpOptions{Compact: true}),
 	)

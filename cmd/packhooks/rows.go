@@ -7,7 +7,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"iter"
 
 	"github.com/packhooks/packhooks/gen/serverapi"
 )
@@ -26,9 +25,12 @@ type row struct {
 
 func (r row) place(number int) string { return fmt.Sprintf(r.places, number) }
 
+// feed hands out the rows of an import until the first error, its own or one of emit.
+type feed func(emit func(row) error) error
+
 // readRows tells an array, a page of the API and lines apart by how they begin. With whole, nothing may be missing at
 // the end: of a page its links say that, which may come after its data, and of lines nothing does.
-func (c *contract) readRows(input io.Reader, whole bool) (iter.Seq2[row, error], error) {
+func (c *contract) readRows(input io.Reader, whole bool) (feed, error) {
 	head := new(bytes.Buffer)
 	peek := json.NewDecoder(io.TeeReader(io.LimitReader(input, maxRow), head))
 	first, err := peek.Token()
@@ -40,29 +42,13 @@ func (c *contract) readRows(input io.Reader, whole bool) (iter.Seq2[row, error],
 	name, named := second.(string)
 	switch {
 	case first == json.Delim('['):
-		return sequence(func(emit func(row) error) error { return readWholeArray(boundedDecoder(input), emit) }), nil
+		return func(emit func(row) error) error { return readWholeArray(boundedDecoder(input), emit) }, nil
 	case first == json.Delim('{') && named && c.webhook.Properties[name] == nil:
-		return sequence(func(emit func(row) error) error { return readPage(boundedDecoder(input), whole, emit) }), nil
+		return func(emit func(row) error) error { return readPage(boundedDecoder(input), whole, emit) }, nil
 	case whole:
 		return nil, hint(errors.New("--replace needs input that shows where it ends, which NDJSON does not"), "packhooks export --output json writes an array")
 	}
-	return sequence(func(emit func(row) error) error { return readLines(input, emit) }), nil
-}
-
-// sequence turns a function that hands out rows until an error into an iterator.
-func sequence(read func(emit func(row) error) error) iter.Seq2[row, error] {
-	return func(yield func(row, error) bool) {
-		stopped := errors.New("stopped")
-		err := read(func(r row) error {
-			if !yield(r, nil) {
-				return stopped
-			}
-			return nil
-		})
-		if err != nil && !errors.Is(err, stopped) {
-			yield(row{}, err)
-		}
-	}
+	return func(emit func(row) error) error { return readLines(input, emit) }, nil
 }
 
 // readLines reads NDJSON, which looks complete wherever it is cut between two lines.
@@ -113,28 +99,28 @@ func (b *bounded) Read(p []byte) (int, error) {
 }
 
 func readWholeArray(decoder *json.Decoder, emit func(row) error) error {
-	if err := readArray(decoder, "", emit); err != nil {
+	if err := readArray(decoder, emit); err != nil {
 		return err
 	}
 	return expectEnd(decoder)
 }
 
-func readArray(decoder *json.Decoder, name string, emit func(row) error) error {
+func readArray(decoder *json.Decoder, emit func(row) error) error {
 	if err := expect(decoder, '['); err != nil {
 		return err
 	}
-	r := row{places: name + "[%d]"}
+	r := row{places: "[%d]"}
 	for ; decoder.More(); r.number++ {
 		r.data = r.data[:0]
 		if err := decoder.Decode((*json.RawMessage)(&r.data)); err != nil {
-			return fmt.Errorf("[%d]: %w", r.number, plainEOF(err))
+			return fmt.Errorf("%s: %w", r.place(r.number), plainEOF(err))
 		}
 		if err := emit(r); err != nil {
 			return err
 		}
 	}
 	if err := expect(decoder, ']'); err != nil {
-		return fmt.Errorf("[%d]: %w", r.number, err)
+		return fmt.Errorf("%s: %w", r.place(r.number), err)
 	}
 	return nil
 }
@@ -147,7 +133,7 @@ func readPage(decoder *json.Decoder, whole bool, emit func(row) error) error {
 		switch name {
 		case "data":
 			data = true
-			return readArray(decoder, name, emit)
+			return readArray(decoder, emit)
 		case "links":
 			return decoder.Decode(&links)
 		}

@@ -39,6 +39,7 @@ type serveCmd struct {
 	RateBurst   int           `default:"${rate_burst}" help:"Requests that a token may make at once."`
 	MaxInFlight int           `default:"${max_in_flight}" help:"Requests worked on at once; what is over is a 503."`
 
+	RequestTimeout time.Duration `default:"${request_timeout}" help:"For the database to answer a request, before it is a 503."`
 	ReadTimeout    time.Duration `default:"10s" help:"For a request to arrive, headers within half of it."`
 	WriteTimeout   time.Duration `default:"30s" help:"For a request to be answered."`
 	IdleTimeout    time.Duration `default:"2m" help:"For a connection without requests."`
@@ -67,7 +68,7 @@ func (c *serveCmd) Run(ctx context.Context, t *terminal) error {
 	defer func() { _ = db.Close() }()
 	handler, err := server.New(server.Config{
 		Webhooks: db, Tokens: db, PublicURL: c.PublicURL, BasePath: c.BasePath, Logger: logger, NoDocs: c.NoDocs,
-		RatePerSecond: c.Rate, RateBurst: c.RateBurst, MaxInFlight: c.MaxInFlight,
+		RatePerSecond: c.Rate, RateBurst: c.RateBurst, MaxInFlight: c.MaxInFlight, RequestTimeout: c.RequestTimeout,
 	})
 	if err != nil {
 		return err
