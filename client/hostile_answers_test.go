@@ -103,12 +103,12 @@ func hostileAnswers() []hostile {
 			serve: fixed(func(w http.ResponseWriter, _ *http.Request) {
 				w.Header().Set("Content-Encoding", "gzip")
 				zip := gzip.NewWriter(w)
-				_, _ = io.CopyN(zip, zeros{}, 1e9)
+				_, _ = io.CopyN(zip, zeros{}, 1e8)
 			}),
 		},
 		{
-			name: "slow-loris body", want: client.ErrUnavailable, text: "no whole answer within 50ms", requests: 2,
-			opts: []client.Option{client.WithAttemptTimeout(50 * time.Millisecond), client.WithMaxAttempts(2)},
+			name: "slow-loris body", want: client.ErrUnavailable, text: "no whole answer within 500ms", requests: 2,
+			opts: []client.Option{client.WithAttemptTimeout(500 * time.Millisecond), client.WithMaxAttempts(2)},
 			serve: fixed(func(w http.ResponseWriter, r *http.Request) {
 				for r.Context().Err() == nil {
 					_, _ = io.WriteString(w, " ")

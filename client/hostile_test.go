@@ -115,7 +115,7 @@ func TestAttemptTimeoutIsNoDeadlineOfTheCaller(t *testing.T) {
 		srv.StartTLS()
 		defer srv.Close()
 		c := newClientOf(t, testToken, srv.URL, client.WithHTTPClient(srv.Client()),
-			client.WithAttemptTimeout(100*time.Millisecond), client.WithMaxAttempts(1))
+			client.WithAttemptTimeout(time.Second), client.WithMaxAttempts(1))
 		_, err := c.ListWebhooks(t.Context(), "acme")
 		var timeout net.Error
 		if !errors.Is(err, os.ErrDeadlineExceeded) || errors.Is(err, context.DeadlineExceeded) || !errors.As(err, &timeout) || !timeout.Timeout() {

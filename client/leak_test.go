@@ -95,6 +95,7 @@ func leaks(text string) bool {
 }
 
 func TestNothingPrintsASecret(t *testing.T) {
+	t.Parallel()
 	var logs bytes.Buffer
 	level := &slog.HandlerOptions{Level: slog.LevelDebug}
 	for i, v := range holders(t, slog.New(slog.NewTextHandler(&logs, level))) {
@@ -123,6 +124,7 @@ func TestNothingPrintsASecret(t *testing.T) {
 
 // A panic is printed by the runtime alone, so each is let happen in a process of its own.
 func TestNoPanicPrintsASecret(t *testing.T) {
+	t.Parallel()
 	if n, err := strconv.Atoi(os.Getenv("PANIC_WITH_HOLDER")); err == nil {
 		panic(holders(t, slog.New(slog.DiscardHandler))[n])
 	}

@@ -263,7 +263,7 @@ func TestFaults(t *testing.T) {
 	transport := http.DefaultTransport.(*http.Transport).Clone()
 	defer transport.CloseIdleConnections()
 	c, err := client.New(srv.Token, client.WithBaseURL(srv.URL), client.WithMaxAttempts(1),
-		client.WithAttemptTimeout(100*time.Millisecond), client.WithHTTPClient(&http.Client{Transport: transport}))
+		client.WithAttemptTimeout(2*time.Second), client.WithHTTPClient(&http.Client{Transport: transport}))
 	if err != nil {
 		t.Fatal(err)
 	}
