@@ -114,7 +114,7 @@ func poolConfig(dsn string, opts Options) (*pgxpool.Config, error) {
 	if config.ConnConfig.ConnectTimeout == 0 {
 		config.ConnConfig.ConnectTimeout = 2 * time.Second // a host that does not answer leaves time for the next one
 	}
-	config.AfterConnect = avoidBitmaps
+	config.AfterConnect = followIndexes
 	// Cancelling asks the server to stop, and drops the connection only when it does not.
 	config.ConnConfig.BuildContextWatcherHandler = func(conn *pgconn.PgConn) ctxwatch.Handler {
 		return &pgconn.CancelRequestContextWatcherHandler{Conn: conn, DeadlineDelay: time.Second}
@@ -122,9 +122,16 @@ func poolConfig(dsn string, opts Options) (*pgxpool.Config, error) {
 	return config, nil
 }
 
-// avoidBitmaps keeps pages on the order of the primary key. A planner that takes an organization for small, as its
-// statistics are old or it is not among the most common values, would otherwise fetch and sort all of it for a page.
-func avoidBitmaps(ctx context.Context, conn *pgx.Conn) error {
-	_, err := conn.Exec(ctx, "SET enable_bitmapscan = off")
+// followIndexes leaves the planner one way to read a page, the primary key in its order, and lets it keep that plan. On
+// its own it fetches and sorts a whole organization that it takes for small, as its statistics are old or it is not
+// among the most common values; and it plans anew each time for a large one, as it knows no limit beforehand. What is
+// off costs so much where nothing else is possible that it would be worth compiling, so jit is off too.
+func followIndexes(ctx context.Context, conn *pgx.Conn) error {
+	_, err := conn.Exec(ctx, `
+SET enable_bitmapscan = off;
+SET enable_seqscan = off;
+SET enable_sort = off;
+SET jit = off;
+SET plan_cache_mode = force_generic_plan`)
 	return err
 }

@@ -61,6 +61,14 @@ CREATE TEMP TABLE staged (
   PRIMARY KEY (created_at, id)
 ) ON COMMIT DROP`,
 
+	Alike: `
+SELECT w.id, w.secret
+FROM json_to_recordset($2::text::json) AS b (
+  created_at bigint, id text, event_code text, endpoint text, enabled boolean, updated_at bigint
+)
+JOIN webhooks AS w ON w.organization_id = $1 AND w.created_at = b.created_at AND w.id = b.id
+WHERE (w.event_code, w.endpoint, w.enabled, w.updated_at) = (b.event_code, b.endpoint, b.enabled, b.updated_at)`,
+
 	StageInsert: `
 INSERT INTO staged (created_at, id, event_code, endpoint, secret, enabled, updated_at)
 SELECT created_at, id, event_code, endpoint, decode(secret, 'hex'), enabled, updated_at
@@ -70,22 +78,12 @@ FROM json_to_recordset($1::text::json) AS batch (
 ON CONFLICT DO NOTHING
 RETURNING id`,
 
-	// Nothing else would ever tell the planner how many rows there are.
-	StageEnd: `ANALYZE staged`,
-
-	StageSame: `
-SELECT s.created_at, s.id, s.secret, w.secret
-FROM staged AS s
-JOIN webhooks AS w ON w.organization_id = $1 AND w.created_at = s.created_at AND w.id = s.id
-WHERE (s.created_at, s.id) >= ($2, $3)
-  AND (w.event_code, w.endpoint, w.enabled, w.updated_at) = (s.event_code, s.endpoint, s.enabled, s.updated_at)
-ORDER BY s.created_at, s.id
-LIMIT $4`,
-
-	StageKeep: `
-UPDATE staged SET secret = decode(same.secret, 'hex')
-FROM json_to_recordset($1::text::json) AS same (created_at bigint, id text, secret text)
-WHERE staged.created_at = same.created_at AND staged.id = same.id`,
+	// Nothing else would ever tell the planner how many rows there are. What followIndexes forbids is best for all of
+	// them.
+	StageEnd: `
+ANALYZE staged;
+SET LOCAL enable_seqscan = on;
+SET LOCAL enable_sort = on`,
 
 	MergeRemove: `
 DELETE FROM webhooks

@@ -37,12 +37,11 @@ DELETE FROM webhooks
 WHERE (organization_id, id) IN (SELECT ?1, value FROM json_each(?2))
 RETURNING id`,
 
-	// Up to the end of the staging, only the temporary database is written to. The caches hold an index on a million
-	// ids, as these come in no order.
+	// The caches hold an index on a million ids, as these come in no order. There is no transaction before the merge:
+	// it would keep the write-ahead log from being reused for as long as the rows take to come.
 	StageBegin: `
 PRAGMA main.cache_size = -65536;
 PRAGMA temp.cache_size = -65536;
-BEGIN;
 CREATE TEMP TABLE staged (
   created_at INTEGER NOT NULL,
   id TEXT NOT NULL UNIQUE,
@@ -54,6 +53,17 @@ CREATE TEMP TABLE staged (
   PRIMARY KEY (created_at, id)
 ) STRICT, WITHOUT ROWID`,
 
+	Alike: `
+WITH batch AS MATERIALIZED (
+  SELECT value ->> 'created_at' AS created_at, value ->> 'id' AS id, value ->> 'event_code' AS event_code,
+         value ->> 'endpoint' AS endpoint, value ->> 'enabled' AS enabled, value ->> 'updated_at' AS updated_at
+  FROM json_each(?2)
+)
+SELECT w.id, w.secret
+FROM batch AS b
+CROSS JOIN webhooks AS w ON w.organization_id = ?1 AND w.created_at = b.created_at AND w.id = b.id
+WHERE (w.event_code, w.endpoint, w.enabled, w.updated_at) = (b.event_code, b.endpoint, b.enabled, b.updated_at)`,
+
 	StageInsert: `
 INSERT INTO staged (created_at, id, event_code, endpoint, secret, enabled, updated_at)
 SELECT value ->> 'created_at', value ->> 'id', value ->> 'event_code', value ->> 'endpoint',
@@ -62,22 +72,6 @@ FROM json_each(?1)
 WHERE true
 ON CONFLICT DO NOTHING
 RETURNING id`,
-
-	StageEnd: `COMMIT`,
-
-	StageSame: `
-SELECT s.created_at, s.id, s.secret, w.secret
-FROM staged AS s
-CROSS JOIN webhooks AS w ON w.organization_id = ?1 AND w.created_at = s.created_at AND w.id = s.id
-WHERE (s.created_at, s.id) >= (?2, ?3)
-  AND (w.event_code, w.endpoint, w.enabled, w.updated_at) = (s.event_code, s.endpoint, s.enabled, s.updated_at)
-ORDER BY s.created_at, s.id
-LIMIT ?4`,
-
-	StageKeep: `
-UPDATE staged SET secret = unhex(same.value ->> 'secret')
-FROM json_each(?1) AS same
-WHERE staged.created_at = same.value ->> 'created_at' AND staged.id = same.value ->> 'id'`,
 
 	MergeBegin: `BEGIN IMMEDIATE`,
 

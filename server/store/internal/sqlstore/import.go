@@ -7,7 +7,6 @@ import (
 	"encoding/json"
 	"fmt"
 	"iter"
-	"math"
 
 	"github.com/packhooks/packhooks/server/store"
 )
@@ -55,29 +54,25 @@ func (im *importing) stage(ctx context.Context, rows iter.Seq2[store.Webhook, er
 	if err := im.begin(ctx); err != nil {
 		return fmt.Errorf("staging webhooks: %w", im.failure(ctx, err))
 	}
-	batch := make([]Row, 0, batchSize)
+	batch := make([]store.Webhook, 0, batchSize)
+	flush := func() error {
+		if err := im.stageBatch(ctx, batch); err != nil {
+			return fmt.Errorf("staging webhooks: %w", im.failure(ctx, err))
+		}
+		batch = batch[:0]
+		return nil
+	}
 	for w, err := range rows {
 		if err != nil {
 			return err
 		}
-		r, err := im.seal(ctx, im.organization, w)
-		if err != nil {
-			return err
-		}
-		if batch = append(batch, r); len(batch) == batchSize {
-			if err := im.insert(ctx, batch); err != nil {
-				return fmt.Errorf("staging webhooks: %w", im.failure(ctx, err))
+		if batch = append(batch, w); len(batch) == batchSize {
+			if err := flush(); err != nil {
+				return err
 			}
-			batch = batch[:0]
 		}
 	}
-	if err := im.insert(ctx, batch); err != nil {
-		return fmt.Errorf("staging webhooks: %w", im.failure(ctx, err))
-	}
-	if err := im.keepSame(ctx); err != nil {
-		return fmt.Errorf("comparing webhooks: %w", im.failure(ctx, err))
-	}
-	return nil
+	return flush()
 }
 
 func (im *importing) begin(ctx context.Context) error {
@@ -91,8 +86,71 @@ func (im *importing) begin(ctx context.Context) error {
 	return m.err
 }
 
-func (im *importing) insert(ctx context.Context, batch []Row) error {
-	param, err := json.Marshal(batch)
+func (im *importing) stageBatch(ctx context.Context, batch []store.Webhook) error {
+	staged := make([]Row, len(batch))
+	for i, w := range batch {
+		var err error
+		if staged[i], err = newRow(w); err != nil {
+			return err
+		}
+	}
+	if err := im.keepSame(ctx, batch, staged); err != nil {
+		return err
+	}
+	for i, w := range batch {
+		if staged[i].Secret != nil {
+			continue
+		}
+		var err error
+		if staged[i].Secret, err = im.seal(ctx, im.organization, w.ID, w.Secret); err != nil {
+			return err
+		}
+	}
+	return im.insert(ctx, staged)
+}
+
+// keepSame gives rows that would change nothing the ciphertext that is stored: the merge then finds them equal and
+// passes over them, unless they were changed since. SQL cannot tell, as a secret never seals to the same bytes twice.
+func (im *importing) keepSame(ctx context.Context, batch []store.Webhook, staged []Row) error {
+	alike, err := im.alike(ctx, staged)
+	if err != nil {
+		return err
+	}
+	for i, w := range batch {
+		stored := alike[w.ID]
+		if stored == nil {
+			continue
+		}
+		// One that does not open is replaced.
+		if secret, err := im.reveal(ctx, im.organization, w.ID, stored); err == nil && string(secret) == w.Secret {
+			staged[i].Secret = stored
+		}
+	}
+	return ctx.Err()
+}
+
+// alike returns the ciphertexts of the webhooks that are stored with the same values.
+func (im *importing) alike(ctx context.Context, staged []Row) (map[string][]byte, error) {
+	param, err := json.Marshal(staged)
+	if err != nil {
+		return nil, err
+	}
+	rows, err := im.conn.QueryContext(ctx, im.SQL.Alike, im.organization, string(param))
+	if err != nil {
+		return nil, err
+	}
+	alike := make(map[string][]byte)
+	return alike, each(rows, func() error {
+		var id string
+		var secret []byte
+		err := rows.Scan(&id, &secret)
+		alike[id] = secret
+		return err
+	})
+}
+
+func (im *importing) insert(ctx context.Context, staged []Row) error {
+	param, err := json.Marshal(staged)
 	if err != nil {
 		return err
 	}
@@ -100,7 +158,7 @@ func (im *importing) insert(ctx context.Context, batch []Row) error {
 	if err != nil {
 		return err
 	}
-	fresh := make(map[string]bool, len(batch))
+	fresh := make(map[string]bool, len(staged))
 	err = each(rows, func() error {
 		var id string
 		err := rows.Scan(&id)
@@ -110,79 +168,19 @@ func (im *importing) insert(ctx context.Context, batch []Row) error {
 	if err != nil {
 		return err
 	}
-	for _, r := range batch {
+	for _, r := range staged {
 		if !fresh[r.ID] {
 			return fmt.Errorf("%w %q", store.ErrDuplicateID, r.ID)
 		}
 		delete(fresh, r.ID)
 	}
-	im.staged += len(batch)
+	im.staged += len(staged)
 	return nil
-}
-
-// sameSecret is a staged webhook that is stored alike. The same secret never seals to the same bytes twice, so that
-// SQL cannot tell.
-type sameSecret struct {
-	CreatedAt int64  `json:"created_at"`
-	ID        string `json:"id"`
-	Secret    bytea  `json:"secret"`
-	staged    []byte
-}
-
-// keepSame lets staged webhooks that would change nothing keep the stored ciphertext: the merge then finds them
-// equal and passes over them, or finds that they were changed since.
-func (im *importing) keepSame(ctx context.Context) error {
-	m := &script{importing: im, ctx: ctx}
-	if m.exec(im.SQL.StageEnd); m.err != nil {
-		return m.err
-	}
-	for from, more := (bound{createdAt: math.MinInt64}), true; more; {
-		alike, err := im.alike(ctx, from)
-		if err != nil || len(alike) == 0 {
-			return err
-		}
-		last := alike[len(alike)-1]
-		from, more = bound{createdAt: last.CreatedAt, id: last.ID + next}, len(alike) == batchSize
-		var same []sameSecret
-		for _, a := range alike {
-			staged, err := im.reveal(ctx, im.organization, a.ID, a.staged)
-			if err != nil {
-				return err
-			}
-			// One that does not open is replaced.
-			if stored, err := im.reveal(ctx, im.organization, a.ID, a.Secret); err == nil && string(stored) == string(staged) {
-				same = append(same, a)
-			}
-		}
-		if len(same) == 0 {
-			continue
-		}
-		param, err := json.Marshal(same)
-		if err != nil {
-			return err
-		}
-		if _, err := im.conn.ExecContext(ctx, im.SQL.StageKeep, string(param)); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-func (im *importing) alike(ctx context.Context, from bound) (alike []sameSecret, err error) {
-	rows, err := im.conn.QueryContext(ctx, im.SQL.StageSame, im.organization, from.createdAt, from.id, batchSize)
-	if err != nil {
-		return nil, err
-	}
-	return alike, each(rows, func() error {
-		var a sameSecret
-		err := rows.Scan(&a.CreatedAt, &a.ID, &a.staged, (*[]byte)(&a.Secret))
-		alike = append(alike, a)
-		return err
-	})
 }
 
 func (im *importing) merge(ctx context.Context, replace bool) (store.ImportResult, error) {
 	m := &script{importing: im, ctx: ctx}
+	m.exec(im.SQL.StageEnd)
 	m.exec(im.SQL.MergeBegin)
 	m.exec(im.SQL.Lock, im.organization)
 	if rotation := m.number(im.SQL.HoldKeys); m.err == nil && rotation != im.rotation {

@@ -7,8 +7,6 @@ import (
 	"errors"
 	"fmt"
 	"math"
-
-	"github.com/packhooks/packhooks/server/store"
 )
 
 // checkPlace is the associated data of the key check: an empty text that opens only with a key of this database.
@@ -108,9 +106,9 @@ func (s *Store) swap(ctx context.Context, organization string, rows []Row) error
 		if err != nil {
 			return err
 		}
-		sealed, err := s.Cipher.Seal(ctx, plain, store.SecretPlace(organization, r.ID))
+		sealed, err := s.seal(ctx, organization, r.ID, string(plain))
 		if err != nil {
-			return fmt.Errorf("sealing secret of webhook %q: %w", r.ID, err)
+			return err
 		}
 		swaps = append(swaps, swap{r.ID, r.Secret, sealed})
 	}

@@ -28,17 +28,13 @@ type bytea []byte
 
 func (b bytea) MarshalText() ([]byte, error) { return hex.AppendEncode(nil, b), nil }
 
-// seal turns a webhook into a row.
-func (s *Store) seal(ctx context.Context, organization string, w store.Webhook) (Row, error) {
+// newRow turns a webhook into a row, but for the secret.
+func newRow(w store.Webhook) (Row, error) {
 	err := storable(text{"id", w.ID}, text{"event code", w.EventCode}, text{"endpoint", w.Endpoint}, text{"secret", w.Secret})
 	if err != nil {
 		return Row{}, fmt.Errorf("webhook %q: %w", w.ID, err)
 	}
-	secret, err := s.Cipher.Seal(ctx, []byte(w.Secret), store.SecretPlace(organization, w.ID))
-	if err != nil {
-		return Row{}, fmt.Errorf("sealing secret of webhook %q: %w", w.ID, err)
-	}
-	return Row{w.CreatedAt.UnixMicro(), w.ID, w.EventCode, w.Endpoint, secret, w.Enabled, w.UpdatedAt.UnixMicro()}, nil
+	return Row{w.CreatedAt.UnixMicro(), w.ID, w.EventCode, w.Endpoint, nil, w.Enabled, w.UpdatedAt.UnixMicro()}, nil
 }
 
 // open turns a row into a webhook.
@@ -48,6 +44,14 @@ func (s *Store) open(ctx context.Context, organization string, r Row) (store.Web
 		ID: r.ID, EventCode: r.EventCode, Endpoint: r.Endpoint, Secret: string(secret), Enabled: r.Enabled,
 		CreatedAt: time.UnixMicro(r.CreatedAt).UTC(), UpdatedAt: time.UnixMicro(r.UpdatedAt).UTC(),
 	}, err
+}
+
+func (s *Store) seal(ctx context.Context, organization, id, secret string) ([]byte, error) {
+	sealed, err := s.Cipher.Seal(ctx, []byte(secret), store.SecretPlace(organization, id))
+	if err != nil {
+		return nil, fmt.Errorf("sealing secret of webhook %q: %w", id, err)
+	}
+	return sealed, nil
 }
 
 func (s *Store) reveal(ctx context.Context, organization, id string, secret []byte) ([]byte, error) {

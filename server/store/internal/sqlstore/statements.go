@@ -13,10 +13,9 @@ type Statements struct {
 
 	// An import stages into a table that only its connection sees, then merges.
 	StageBegin  string // none
+	Alike       string // organization, JSON array of Row; returns id and secret of those stored alike, but for the secret
 	StageInsert string // JSON array of Row; returns the ids that were new
 	StageEnd    string // none
-	StageSame   string // organization, created_at, id, limit: staged rows from there on that are stored alike but for the secret
-	StageKeep   string // JSON array of sameSecret
 	MergeBegin  string // none
 	MergeRemove string // organization
 	MergeUpsert string // organization

@@ -16,7 +16,6 @@ import (
 	"context"
 	"fmt"
 	"io"
-	"net"
 	"os"
 	"os/exec"
 	"os/user"
@@ -112,6 +111,22 @@ func (c *Cluster) Control(t testing.TB, args ...string) {
 	}
 }
 
+// Signal sends a signal to the server and to each of its children: SIGSTOP freezes the database, SIGCONT thaws it.
+func (c *Cluster) Signal(t testing.TB, signal syscall.Signal) {
+	t.Helper()
+	pid, err := os.ReadFile(filepath.Join(c.Dir, "postmaster.pid"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	server, _, _ := bytes.Cut(pid, []byte("\n"))
+	children, _ := exec.Command("pgrep", "-P", string(server)).Output()
+	for _, field := range append(bytes.Fields(children), server) {
+		if pid, err := strconv.Atoi(string(field)); err == nil {
+			_ = syscall.Kill(pid, signal) // a child may be gone already
+		}
+	}
+}
+
 // DSN makes a database in the cluster. It is dropped when t ends.
 func (c *Cluster) DSN(t testing.TB) string {
 	t.Helper()
@@ -156,31 +171,29 @@ func start() (*Cluster, error) {
 }
 
 // allot finds a place and a port for a cluster, and sees to its end.
-func allot() (*Cluster, error) {
+func allot() (c *Cluster, err error) {
+	c = &Cluster{owner: owner()}
+	if c.Dir, err = c.makeDir(); err != nil {
+		return nil, err
+	}
+	if c.Port, err = freePort(); err != nil {
+		return nil, err
+	}
+	return c, c.watch()
+}
+
+// makeDir makes a directory that the owner can use. The one of a test would be root's.
+func (c *Cluster) makeDir() (string, error) {
 	dir, err := os.MkdirTemp("", "packhooks-postgres-")
-	if err != nil {
-		return nil, err
+	if err == nil && c.owner != nil {
+		err = os.Chown(dir, int(c.owner.Uid), int(c.owner.Gid))
 	}
-	c := &Cluster{Dir: dir, owner: owner()}
-	if c.owner != nil {
-		if err := os.Chown(dir, int(c.owner.Uid), int(c.owner.Gid)); err != nil {
-			return nil, err
-		}
-	}
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		return nil, err
-	}
-	c.Port = l.Addr().(*net.TCPAddr).Port
-	return c, c.watch(l.Close())
+	return dir, err
 }
 
 // watch starts a process that outlives this one: when its input ends, it takes the cluster away. The cluster may have
 // been frozen by a test.
-func (c *Cluster) watch(err error) error {
-	if err != nil {
-		return err
-	}
+func (c *Cluster) watch() (err error) {
 	c.watchdog = c.command("sh", "-c", `cat >/dev/null
 		kill -CONT "$(head -n 1 "$1/postmaster.pid")"
 		"$0" -D "$1" -m immediate stop
