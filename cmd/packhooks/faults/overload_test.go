@@ -13,6 +13,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -24,15 +25,16 @@ const (
 	clients     = 10 * server.DefaultMaxInFlight
 	loris       = 500
 	memoryLimit = 200 // MiB
+	pageTime    = time.Second
 )
 
-// A page takes a second, so the server can answer as many a second as it may have in flight: a tenth of what is
-// asked of it.
+// A page takes a second, so the server can answer as many a second as it may have in flight: a tenth of what is asked
+// of it.
 func TestOverload(t *testing.T) {
 	p := newPlace(t)
 	p.fill("acme", 60)
 	token := p.token("acme")
-	s := p.serveSlowly(time.Second)
+	s := p.serveSlowly(pageTime)
 	idle := s.openFiles()
 	hold := openLoris(t, s.address())
 
@@ -43,18 +45,21 @@ func TestOverload(t *testing.T) {
 	l := startLoad(t, clients, 0, func(ctx context.Context, _ int) error {
 		return answers.ask(ctx, c)
 	})
-	steady := newClient(t, s.url, token) // one more, with the defaults
+	steady, pages := newClient(t, s.url, token), atomic.Int64{}
 	patient := startLoad(t, 4, 0, func(ctx context.Context, _ int) error {
 		_, err := steady.ListWebhooks(ctx, "acme")
-		if errors.Is(err, client.ErrUnavailable) {
+		if unavailable(err) {
 			return nil // also an answer
+		}
+		if err == nil {
+			pages.Add(1)
 		}
 		return err
 	})
 	time.Sleep(20 * time.Second)
 	during := s.openFiles()
 	l.finish(fmt.Sprintf("%d clients with one attempt and %d slow connections", clients, loris))
-	patient.finish("4 clients with the defaults")
+	patient.finish(fmt.Sprintf("4 clients with the defaults, %d calls of which brought a page", pages.Load()))
 	answers.report(t)
 	transport.CloseIdleConnections()
 
@@ -67,8 +72,11 @@ func TestOverload(t *testing.T) {
 	all.finish(fmt.Sprintf("%d calls at once, right after", server.DefaultMaxInFlight))
 	closed, served := hold()
 	s.until("the connections are gone", 15*time.Second, func() bool { return s.openFiles() < idle+50 })
-	t.Logf("%d of %d slow connections were cut off, %d of them answered; %d descriptors before, %d during, %d after %v", closed, loris, served,
-		idle, during, s.openFiles(), round(time.Since(start)))
+	t.Logf("%d slow connections, %d at a time, were cut off, %d of them with an answer; %d descriptors before, %d during, %d after %v",
+		closed, loris, served, idle, during, s.openFiles(), round(time.Since(start)))
+	if closed < loris {
+		t.Error("slow connections were let be")
+	}
 	t.Logf("most memory: %d MiB", s.peakMemory())
 	if s.peakMemory() >= memoryLimit {
 		t.Errorf("more than %d MiB", memoryLimit)
@@ -132,6 +140,12 @@ func (a *answers) report(t *testing.T) {
 		slices.Sort(kind.took)
 		at := func(share float64) time.Duration { return round(kind.took[int(share*float64(len(kind.took)-1))]) }
 		t.Logf("%s: %d; median %v, 99 %% within %v, slowest %v", kind.name, len(kind.took), at(0.5), at(0.99), at(1))
+		if at(1) > server.DefaultRequestTimeout {
+			t.Errorf("%s: slower than %v", kind.name, server.DefaultRequestTimeout)
+		}
+	}
+	if median := a.refusals[len(a.refusals)/2]; median > pageTime {
+		t.Errorf("it takes longer to be refused than to be answered: %v", median)
 	}
 }
 
