@@ -67,9 +67,9 @@ func DSN(t testing.TB) string {
 
 // Cluster is a cluster of the test's own, to do harm to.
 type Cluster struct {
-	Dir  string
-	Port int
+	Dir string
 
+	port     int
 	owner    *syscall.Credential
 	watchdog *exec.Cmd
 	leash    io.Closer
@@ -127,12 +127,14 @@ func (c *Cluster) Signal(t testing.TB, signal syscall.Signal) {
 	}
 }
 
-// DSN makes a database in the cluster. It is dropped when t ends.
+// DSN makes a database in the cluster.
 func (c *Cluster) DSN(t testing.TB) string {
 	t.Helper()
 	name := fmt.Sprintf("test_%d", databases.Add(1))
 	c.exec(t, "CREATE DATABASE "+name)
-	t.Cleanup(func() { c.exec(t, "DROP DATABASE "+name+" WITH (FORCE)") })
+	if c == shared { // one of the test's own goes as a whole
+		t.Cleanup(func() { c.exec(t, "DROP DATABASE "+name+" WITH (FORCE)") })
+	}
 	return c.dsn(name)
 }
 
@@ -150,8 +152,11 @@ func (c *Cluster) exec(t testing.TB, statement string) {
 }
 
 func (c *Cluster) dsn(database string) string {
-	return fmt.Sprintf("postgres://postgres@127.0.0.1:%d/%s?sslmode=disable", c.Port, database)
+	return "postgres://postgres@" + c.Host() + "/" + database + "?sslmode=disable"
 }
+
+// Host is where the cluster listens, as part of a DSN.
+func (c *Cluster) Host() string { return fmt.Sprint("127.0.0.1:", c.port) }
 
 func start() (*Cluster, error) {
 	c, err := allot()
@@ -176,7 +181,7 @@ func allot() (c *Cluster, err error) {
 	if c.Dir, err = c.makeDir(); err != nil {
 		return nil, err
 	}
-	if c.Port, err = freePort(); err != nil {
+	if c.port, err = freePort(); err != nil {
 		return nil, err
 	}
 	return c, c.watch()
@@ -210,7 +215,7 @@ func (c *Cluster) end() {
 }
 
 func (c *Cluster) serve() error {
-	settings := fmt.Sprintf("port = %d\nlisten_addresses = '127.0.0.1'\nunix_socket_directories = ''\nfsync = off\nmax_connections = 200\n", c.Port)
+	settings := fmt.Sprintf("port = %d\nlisten_addresses = '127.0.0.1'\nunix_socket_directories = ''\nfsync = off\nmax_connections = 200\n", c.port)
 	f, err := os.OpenFile(filepath.Join(c.Dir, "postgresql.conf"), os.O_APPEND|os.O_WRONLY, 0)
 	if err != nil {
 		return err
