@@ -28,7 +28,7 @@ var (
 
 // An Error is an answer with a status other than 2xx. Match it with errors.As, or by its meaning with errors.Is.
 //
-// Every verb of fmt, slog and encoding/json leave out Body and Header: a server may have put anything there.
+// fmt, slog and encoding/json leave out Body and Header, whatever the verb: a server may have put anything there.
 type Error struct {
 	StatusCode int
 	Method     string

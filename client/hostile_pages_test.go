@@ -1,7 +1,10 @@
 package client_test
 
 import (
+	"errors"
+	"reflect"
 	"strings"
+	"testing"
 
 	"github.com/packhooks/packhooks/client"
 )
@@ -50,5 +53,20 @@ func hostilePages() []hostile {
 			serve: fixed(always(200, `{"jsonapi": {}, "links": {"self": "x"}, "data": [`+
 				strings.TrimSuffix(strings.TrimPrefix(body("", item("wh_1", map[string]any{"color": "red"})), `{"data":[`), `],"links":{"next":null,"prev":null},"meta":{"per_page":25}}`)+`]}`)),
 		},
+	}
+}
+
+// A field that the contract comes to require is to be asked for, too.
+func TestEveryRequiredFieldIsAskedFor(t *testing.T) {
+	for _, field := range reflect.VisibleFields(reflect.TypeFor[client.Webhook]()) {
+		name, options, _ := strings.Cut(field.Tag.Get("json"), ",")
+		if options == "omitempty" {
+			continue
+		}
+		url := serve(t, always(200, body("", item("wh_1", map[string]any{name: nil}))))
+		_, err := newClientOf(t, testToken, url).ListWebhooks(t.Context(), "acme")
+		if !errors.Is(err, client.ErrMalformedPage) || !strings.Contains(err.Error(), name) {
+			t.Errorf("without %s: got %v, want ErrMalformedPage that names it", name, err)
+		}
 	}
 }
