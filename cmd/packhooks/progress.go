@@ -2,6 +2,7 @@ package main
 
 import (
 	"os"
+	"time"
 
 	"github.com/schollz/progressbar/v3"
 	"golang.org/x/term"
@@ -11,15 +12,14 @@ import (
 // unknown.
 func (t *terminal) progress(size int64, bytes bool) *progressbar.ProgressBar {
 	file, ok := t.Err.(*os.File)
-	if !ok || !term.IsTerminal(int(file.Fd())) {
-		return progressbar.DefaultSilent(size)
-	}
 	return progressbar.NewOptions64(size,
-		progressbar.OptionSetWriter(file),
+		progressbar.OptionSetWriter(t.Err),
+		progressbar.OptionSetVisibility(ok && term.IsTerminal(int(file.Fd()))),
 		progressbar.OptionShowBytes(bytes),
 		progressbar.OptionShowCount(),
 		progressbar.OptionSetWidth(30),
-		progressbar.OptionThrottle(100_000_000),
+		progressbar.OptionThrottle(100*time.Millisecond),
+		progressbar.OptionSetSpinnerChangeInterval(0), // its goroutine reads without a lock
 		progressbar.OptionClearOnFinish(),
 	)
 }

@@ -164,7 +164,7 @@ func TestServeDrainsAndExits(t *testing.T) {
 		}
 		defer func() { _ = silent.Close() }()
 		time.Sleep(100 * time.Millisecond)
-		if took := d.stop(); took > 2*time.Second {
+		if took := d.stop(); took > 4*time.Second { // net/http would wait for five
 			t.Errorf("ended after %v", took)
 		}
 	})
@@ -182,11 +182,11 @@ func TestRestartsUnderLoad(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	var calls, failed atomic.Int64
+	var calls [4]atomic.Int64
+	var failed atomic.Int64
 	done := make(chan struct{})
 	ended := make(chan struct{})
-	const callers = 4
-	for range callers {
+	for i := range calls {
 		go func() {
 			defer func() { ended <- struct{}{} }()
 			for {
@@ -199,22 +199,29 @@ func TestRestartsUnderLoad(t *testing.T) {
 					failed.Add(1)
 					t.Error(err)
 				}
-				calls.Add(1)
+				calls[i].Add(1)
 			}
 		}()
 	}
 	var longest time.Duration
 	for range restarts {
-		time.Sleep(700 * time.Millisecond) // a call that met a restart has tried again before the next
+		time.Sleep(100 * time.Millisecond)
 		longest = max(longest, d.stop())
 		d = start()
+		for i := range calls { // a call that met this restart is not to meet the next one
+			for met := calls[i].Load(); calls[i].Load() < met+2; {
+				time.Sleep(time.Millisecond)
+			}
+		}
 	}
 	close(done)
-	for range callers {
+	total := int64(0)
+	for i := range calls {
 		<-ended
+		total += calls[i].Load()
 	}
-	t.Logf("%d calls, %d failed, over %d restarts; the longest stop took %v", calls.Load(), failed.Load(), restarts, longest)
-	if longest > 2*time.Second {
+	t.Logf("%d calls, %d failed, over %d restarts; the longest stop took %v", total, failed.Load(), restarts, longest)
+	if longest > 4*time.Second {
 		t.Errorf("a stop took %v", longest)
 	}
 }
