@@ -11,6 +11,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"syscall"
 	"testing"
 	"time"
 
@@ -42,8 +43,8 @@ func TestPostgres(t *testing.T) {
 	}
 	primary := postgrestest.Start(t)
 	standby := primary.Standby(t)
-	f := newFleet(t, fmt.Sprintf("postgres://postgres@127.0.0.1:%d,127.0.0.1:%d/postgres?sslmode=disable&target_session_attrs=read-write",
-		primary.Port, standby.Port))
+	f := newFleet(t, fmt.Sprintf("postgres://postgres@%s,%s/postgres?sslmode=disable&target_session_attrs=read-write",
+		primary.Host(), standby.Host()))
 	t.Run("revocation", f.revoke)
 	t.Run("rotation", f.rotate)
 
@@ -69,9 +70,13 @@ func TestPostgres(t *testing.T) {
 		return <-back
 	}))
 	t.Run("the database is frozen for 5 s", f.strike(func(t *testing.T) time.Time {
-		thaw := freeze(t, primary.Dir)
-		time.Sleep(5 * time.Second)
-		thaw()
+		primary.Signal(t, syscall.SIGSTOP)
+		thaw := time.After(5 * time.Second)
+		if f.servers[0].ready() == http.StatusOK {
+			t.Error("ready, though the database is frozen")
+		}
+		<-thaw
+		primary.Signal(t, syscall.SIGCONT)
 		return time.Now()
 	}))
 	t.Run("a standby is promoted", f.strike(func(t *testing.T) time.Time {
