@@ -10,7 +10,6 @@ import (
 	"time"
 
 	"github.com/packhooks/packhooks/server/store"
-	"github.com/packhooks/packhooks/server/store/keyset"
 )
 
 const demoOrganization = "demo"
@@ -21,10 +20,8 @@ func (c *serveCmd) useDemoDatabase() (remove func(), err error) {
 	if err != nil {
 		return nil, err
 	}
-	path := filepath.Join(dir, "demo.db")
-	c.location = location{DB: path, KeysetFile: path + ".keyset"}
-	_, err = keyset.Create(c.KeysetFile)
-	return func() { _ = os.RemoveAll(dir) }, err
+	c.location = location{DB: filepath.Join(dir, "demo.db")}
+	return func() { _ = os.RemoveAll(dir) }, nil
 }
 
 // greetDemo fills the demo's database and prints what to try.

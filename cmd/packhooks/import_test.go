@@ -77,8 +77,6 @@ func TestImportRefuses(t *testing.T) {
 			p := p
 			p.t = t
 			p.fails(1, tt.input, []string{"import", "--org", "acme", "-"}, append(tt.want, "standard input")...)
-			p.write("bad", tt.input)
-			p.fails(1, "", []string{"import", "--org", "acme", "bad"}, append(tt.want, "bad")...)
 		})
 	}
 	if got := p.must("", "import", "--org", "acme", "--replace", p.write("none.json", "[]")); !strings.Contains(got, "0 removed") {
@@ -157,6 +155,7 @@ func TestImportNamesWhatIsWrongWithTheCommand(t *testing.T) {
 	p.fails(2, "", []string{"import", "--org", "acme"}, "FILE", "--from")
 	p.fails(2, "", []string{"import", "--org", "acme", "x", "--from", "http://127.0.0.1:1/v1"}, "FILE", "--from")
 	p.fails(2, "", []string{"import", "x"}, "--org")
+	p.fails(1, "", []string{"import", "--org", "acme", p.write("bad.json", "[{}]")}, "bad.json", "[0]", "id", "missing")
 	p.fails(1, "", []string{"import", "--org", "acme", "not-there.json"}, "not-there.json", "no such file")
 	for _, org := range []string{"..", "a/b", "ä", strings.Repeat("x", 129)} {
 		p.fails(1, "[]", []string{"import", "--org", org, "-"}, "organization", fmt.Sprintf("%q", org))

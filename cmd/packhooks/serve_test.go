@@ -249,7 +249,8 @@ func TestServeTLS(t *testing.T) {
 	cert, key := certificate(t, p)
 	p.must(goodRow, "import", "--org", "acme", "-")
 	p = p.with("PACKHOOKS_TOKEN="+strings.TrimSpace(p.must("", "token", "create", "--org", "acme")), "SSL_CERT_FILE="+cert)
-	p.fails(1, "", []string{"serve", "--tls-cert", cert, "--listen", "127.0.0.1:0"}, "open : no such file")
+	p.fails(2, "", []string{"serve", "--tls-cert", cert}, "--tls-cert and --tls-key")
+	p.fails(1, "", []string{"serve", "--tls-cert", cert, "--tls-key", cert, "--listen", "127.0.0.1:0"}, "certificate and key")
 	d := p.serve("--tls-cert", cert, "--tls-key", key)
 	if !strings.HasPrefix(d.url, "https://127.0.0.1:") {
 		t.Fatalf("public URL %s", d.url)

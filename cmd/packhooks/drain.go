@@ -1,0 +1,72 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"net"
+	"net/http"
+	"sync"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+)
+
+// shutdownLimit is how long requests that are being answered may go on after the drain period.
+const shutdownLimit = 5 * time.Second
+
+func (c *serveCmd) httpServer(handler http.Handler, logger *slog.Logger) *http.Server {
+	return &http.Server{
+		Handler:           handler,
+		ReadHeaderTimeout: c.ReadTimeout / 2,
+		ReadTimeout:       c.ReadTimeout,
+		WriteTimeout:      c.WriteTimeout,
+		IdleTimeout:       c.IdleTimeout,
+		MaxHeaderBytes:    c.MaxHeaderBytes,
+		ErrorLog:          slog.NewLogLogger(logger.Handler(), slog.LevelWarn),
+	}
+}
+
+// serve runs until the context ends: then the server says that it is not ready, goes on for the drain period so that
+// whatever sends it traffic can notice, and answers what it has begun.
+func (c *serveCmd) serve(ctx context.Context, ready *readiness, api *http.Server, listener net.Listener, ops *http.Server, opsListener net.Listener) error {
+	var silent sync.Map
+	api.ConnState = func(conn net.Conn, state http.ConnState) {
+		if silent.Delete(conn); state == http.StateNew {
+			silent.Store(conn, nil)
+		}
+	}
+	group, ctx := errgroup.WithContext(ctx)
+	group.Go(func() error { return untilClosed(api.Serve(listener)) })
+	if opsListener != nil {
+		group.Go(func() error { return untilClosed(ops.Serve(opsListener)) })
+	}
+	group.Go(func() error {
+		<-ctx.Done()
+		ready.draining.Store(true)
+		time.Sleep(c.Drain)
+		shutDown(api, &silent)
+		return ops.Close()
+	})
+	return group.Wait()
+}
+
+// shutDown closes the listener and lets requests be answered. Shutdown by itself would wait five seconds for each
+// connection on which nothing was asked yet, such as browsers open in advance.
+func shutDown(api *http.Server, silent *sync.Map) {
+	limited, cancel := context.WithTimeout(context.Background(), shutdownLimit)
+	defer cancel()
+	defer time.AfterFunc(shutdownLimit/10, func() {
+		silent.Range(func(conn, _ any) bool { _ = conn.(net.Conn).Close(); return true })
+	}).Stop()
+	if api.Shutdown(limited) != nil {
+		_ = api.Close()
+	}
+}
+
+func untilClosed(err error) error {
+	if errors.Is(err, http.ErrServerClosed) {
+		return nil
+	}
+	return err
+}

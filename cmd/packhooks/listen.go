@@ -1,0 +1,64 @@
+package main
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"syscall"
+)
+
+// listen binds the address before anything else is done, and refuses one that would show tokens to a network.
+func (c *serveCmd) listen(ctx context.Context) (net.Listener, error) {
+	listener, err := bind(ctx, c.Listen, "--listen")
+	if err != nil {
+		return nil, err
+	}
+	scheme := "http"
+	if c.TLSCert != "" {
+		scheme = "https"
+		certificate, err := tls.LoadX509KeyPair(c.TLSCert, c.TLSKey)
+		if err != nil {
+			return nil, fmt.Errorf("reading certificate and key: %w", err)
+		}
+		listener = tls.NewListener(listener, &tls.Config{
+			MinVersion: tls.VersionTLS12, Certificates: []tls.Certificate{certificate}, NextProtos: []string{"h2", "http/1.1"},
+		})
+	}
+	loopback := listener.Addr().(*net.TCPAddr).IP.IsLoopback()
+	if !loopback && scheme == "http" && !c.BehindProxy {
+		return nil, hint(fmt.Errorf("listening on %s without TLS would show tokens and secrets to the network", c.Listen),
+			"give --tls-cert and --tls-key, or --behind-proxy when a proxy in front does TLS")
+	}
+	if !loopback && c.PublicURL == "" {
+		return nil, hint(fmt.Errorf("listening on %s needs --public-url, which links begin with", c.Listen), "--public-url https://webhooks.example.com")
+	}
+	if c.PublicURL == "" {
+		c.PublicURL = scheme + "://" + listener.Addr().String()
+	}
+	return listener, nil
+}
+
+func bind(ctx context.Context, address, flag string) (net.Listener, error) {
+	listener, err := new(net.ListenConfig).Listen(ctx, "tcp", address)
+	if errors.Is(err, syscall.EADDRINUSE) {
+		return nil, hint(fmt.Errorf("%s is taken by another program", address), "%s 127.0.0.1:0 takes a free port", flag)
+	}
+	return listener, err
+}
+
+// listenOps binds the operations listener, or returns nil where there is none. A demo does without a port that is
+// taken.
+func (c *serveCmd) listenOps(ctx context.Context, logger *slog.Logger) (net.Listener, error) {
+	if c.OpsListen == "" {
+		return nil, nil
+	}
+	listener, err := bind(ctx, c.OpsListen, "--ops-listen")
+	if err != nil && c.Demo {
+		logger.Warn("no /healthz and /readyz: " + err.Error())
+		return nil, nil
+	}
+	return listener, err
+}
