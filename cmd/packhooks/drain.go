@@ -23,6 +23,9 @@ func (c *serveCmd) httpServer(handler http.Handler, logger *slog.Logger) *http.S
 		WriteTimeout:      c.WriteTimeout,
 		IdleTimeout:       c.IdleTimeout,
 		MaxHeaderBytes:    c.MaxHeaderBytes,
+
+		DisableGeneralOptionsHandler: true, // OPTIONS * is a 404 like any other path that is nowhere
+
 		ErrorLog:          slog.NewLogLogger(logger.Handler(), slog.LevelWarn),
 	}
 }
