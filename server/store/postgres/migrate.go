@@ -1,6 +1,7 @@
 package postgres
 
 import (
+	"cmp"
 	"context"
 	"embed"
 	"errors"
@@ -45,6 +46,7 @@ func (m MigrateMode) apply(ctx context.Context, dsn string) error {
 	if err != nil {
 		return fmt.Errorf("reading DSN: %w", err)
 	}
+	config.ConnectTimeout = cmp.Or(config.ConnectTimeout, connectTimeout)
 	db := stdlib.OpenDB(*config)
 	defer db.Close()
 	files, err := fs.Sub(migrations, "migrations")

@@ -15,7 +15,9 @@
 package postgres
 
 import (
+	"cmp"
 	"context"
+	_ "embed"
 	"errors"
 	"fmt"
 	"time"
@@ -30,6 +32,11 @@ import (
 	"github.com/packhooks/packhooks/server/store/internal/sqlstore"
 )
 
+//go:embed queries.sql
+var queries string
+
+var statements = sqlstore.Parse(queries)
+
 // Options are the settings of a store. The zero value is sound.
 type Options struct {
 	MaxConns         int           // of the pool; 10 when zero
@@ -42,7 +49,7 @@ type Options struct {
 }
 
 // Store is a store.Store on PostgreSQL.
-type Store struct{ *sqlstore.Store }
+type Store struct{ store.Store }
 
 // Open connects to a database and does to its schema what opts.Migrate says. Cipher must hold the keys that the
 // database was begun with: store.ErrWrongKey.
@@ -60,7 +67,7 @@ func Open(ctx context.Context, dsn string, cipher store.Cipher, opts Options) (*
 		return nil, fmt.Errorf("connecting to database: %w", err)
 	}
 	db := stdlib.OpenDBFromPool(pool)
-	s := &Store{&sqlstore.Store{
+	s := &sqlstore.Store{
 		DB:      db,
 		Tokens:  db,
 		Cipher:  cipher,
@@ -77,26 +84,21 @@ func Open(ctx context.Context, dsn string, cipher store.Cipher, opts Options) (*
 			pool.Close()
 			return err
 		},
-	}}
+	}
 	if err := s.Start(ctx); err != nil {
 		return nil, errors.Join(fmt.Errorf("opening database: %w", err), s.Close())
 	}
-	return s, nil
+	return &Store{s}, nil
 }
 
+// connectTimeout is for a host when the DSN has no connect_timeout: one that does not answer leaves time for the next.
+const connectTimeout = 2 * time.Second
+
 func (o Options) withDefaults(dsn string) Options {
-	if o.MaxConns == 0 {
-		o.MaxConns = 10
-	}
-	if o.MaxConnLifetime == 0 {
-		o.MaxConnLifetime = 30 * time.Minute
-	}
-	if o.StatementTimeout == 0 {
-		o.StatementTimeout = 5 * time.Second
-	}
-	if o.MigrateDSN == "" {
-		o.MigrateDSN = dsn
-	}
+	o.MaxConns = cmp.Or(o.MaxConns, 10)
+	o.MaxConnLifetime = cmp.Or(o.MaxConnLifetime, 30*time.Minute)
+	o.StatementTimeout = cmp.Or(o.StatementTimeout, 5*time.Second)
+	o.MigrateDSN = cmp.Or(o.MigrateDSN, dsn)
 	return o
 }
 
@@ -111,9 +113,7 @@ func poolConfig(dsn string, opts Options) (*pgxpool.Config, error) {
 	config.MaxConnLifetimeJitter = opts.MaxConnLifetime / 10
 	config.PingTimeout = time.Second
 	config.HealthCheckPeriod = 5 * time.Second
-	if config.ConnConfig.ConnectTimeout == 0 {
-		config.ConnConfig.ConnectTimeout = 2 * time.Second // a host that does not answer leaves time for the next one
-	}
+	config.ConnConfig.ConnectTimeout = cmp.Or(config.ConnConfig.ConnectTimeout, connectTimeout)
 	config.AfterConnect = followIndexes
 	// Cancelling asks the server to stop, and drops the connection only when it does not.
 	config.ConnConfig.BuildContextWatcherHandler = func(conn *pgconn.PgConn) ctxwatch.Handler {

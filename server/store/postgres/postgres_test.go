@@ -2,7 +2,7 @@ package postgres_test
 
 import (
 	"context"
-	"net/url"
+	"fmt"
 	"os"
 	"sync"
 	"testing"
@@ -35,26 +35,6 @@ func TestPartitionedStore(t *testing.T) {
 		return dsn, postgres.Options{}
 	}))
 }
-
-func TestPooledStore(t *testing.T) {
-	pooled, ok := postgrestest.Pooled(t, postgrestest.DSN(t))
-	if !ok {
-		return
-	}
-	pooler, err := url.Parse(pooled)
-	check(t, err)
-	storetest.Run(t, newHarness(func(t testing.TB) (string, postgres.Options) {
-		dsn := postgrestest.DSN(t)
-		through, err := url.Parse(dsn)
-		check(t, err)
-		through.Host, through.RawQuery = pooler.Host, pooler.RawQuery
-		return through.String(), postgres.Options{MigrateDSN: dsn}
-	}))
-}
-
-// go test -run '^$' -bench . -benchtime 1x -timeout 30m ./server/store/postgres
-func BenchmarkGrowth(b *testing.B) { storetest.BenchmarkGrowth(b, newHarness(direct)) }
-func BenchmarkImport(b *testing.B) { storetest.BenchmarkImport(b, newHarness(direct)) }
 
 func check(t testing.TB, err error) {
 	t.Helper()
@@ -102,10 +82,10 @@ func newHarness(make func(testing.TB) (string, postgres.Options)) storetest.Harn
 			return openAt(t, at.(place), cipher)
 		},
 		CopySecret: func(t testing.TB, s store.Store, organization, from, to string) {
-			_, err := s.(*postgres.Store).DB.Exec(`UPDATE webhooks SET secret =
-				(SELECT secret FROM webhooks WHERE organization_id = $1 AND id = $2)
-				WHERE organization_id = $1 AND id = $3`, organization, from, to)
-			check(t, err)
+			at, _ := places.Load(s)
+			execute(t, at.(place).dsn, fmt.Sprintf(`UPDATE webhooks SET secret =
+				(SELECT secret FROM webhooks WHERE organization_id = '%[1]s' AND id = '%[2]s')
+				WHERE organization_id = '%[1]s' AND id = '%[3]s'`, organization, from, to))
 		},
 	}
 }

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"iter"
 	"path/filepath"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -161,4 +162,16 @@ func TestMigrateModes(t *testing.T) {
 	check(t, open(postgres.MigrateCheck))
 	check(t, open(postgres.MigrateOff))
 	check(t, open(postgres.MigrateAuto))
+}
+
+func TestErrorsHoldNoPassword(t *testing.T) {
+	for _, dsn := range []string{
+		"postgres://u:hunter2@127.0.0.1:bad/db", "postgres://u:hunter2@127.0.0.1/db?sslmode=maybe", "postgres://u:hunter2@127.0.0.1:1/db",
+		"postgres://u:hunter2@%zz/db", "host=127.0.0.1 port=1 password=hunter2", "host=127.0.0.1 password=hunter2 sslmode=maybe",
+	} {
+		_, err := postgres.Open(t.Context(), dsn, newKeys(t), postgres.Options{})
+		if err == nil || strings.Contains(err.Error(), "hunter2") {
+			t.Errorf("an error of %q: %v", dsn, err)
+		}
+	}
 }

@@ -2,7 +2,6 @@ package sqlite_test
 
 import (
 	"context"
-	"database/sql"
 	"fmt"
 	"math/rand/v2"
 	"os"
@@ -104,9 +103,9 @@ func TestKilledWriters(t *testing.T) {
 		seen[len(p.Webhooks)]++
 		_, err = s.ListTokens(t.Context())
 		check(t, err)
-		for _, db := range []*sql.DB{s.DB, s.Tokens} {
+		for _, file := range []string{"packhooks.db", "packhooks.db" + sqlite.TokensSuffix} {
 			var verdict string
-			if check(t, db.QueryRow("PRAGMA integrity_check").Scan(&verdict)); verdict != "ok" {
+			if check(t, raw(t, filepath.Join(dir, file)).QueryRow("PRAGMA integrity_check").Scan(&verdict)); verdict != "ok" {
 				t.Fatalf("round %d: %s", round, verdict)
 			}
 		}

@@ -49,14 +49,15 @@ func load(t testing.TB, s store.Store, secret string) {
 
 func TestFilesArePrivateAndHoldNothingInClear(t *testing.T) {
 	dir := t.TempDir()
-	s := openAt(t, filepath.Join(dir, "packhooks.db"), newKeys(t))
+	path := filepath.Join(dir, "packhooks.db")
+	s := openAt(t, path, newKeys(t))
 	const secret = "a signing secret"
 	load(t, s, secret)
 	token := store.NewToken()
 	hash, _ := store.HashToken(token)
 	_, err := s.CreateToken(t.Context(), hash, store.Token{Organizations: []string{"acme"}})
 	check(t, err)
-	_, err = s.DB.Exec(`VACUUM INTO ?`, filepath.Join(dir, "backup"))
+	_, err = raw(t, path).Exec(`VACUUM INTO ?`, filepath.Join(dir, "backup"))
 	check(t, err)
 	entries, err := os.ReadDir(dir)
 	check(t, err)
@@ -135,13 +136,16 @@ func TestOpen(t *testing.T) {
 
 // TestLockedDatabase holds the one lock that SQLite has for writers, as the merge of a large import does.
 func TestLockedDatabase(t *testing.T) {
-	s := openAt(t, filepath.Join(t.TempDir(), "packhooks.db"), newKeys(t))
+	path := filepath.Join(t.TempDir(), "packhooks.db")
+	s := openAt(t, path, newKeys(t))
 	load(t, s, "secret")
 	token := store.NewToken()
 	hash, _ := store.HashToken(token)
 	kept, err := s.CreateToken(t.Context(), hash, store.Token{})
 	check(t, err)
-	tx, err := s.DB.BeginTx(t.Context(), nil)
+	other, err := raw(t, path).Conn(t.Context())
+	check(t, err)
+	_, err = other.ExecContext(t.Context(), "BEGIN IMMEDIATE")
 	check(t, err)
 
 	t.Run("reads and tokens do not wait", func(t *testing.T) {
@@ -168,7 +172,7 @@ func TestLockedDatabase(t *testing.T) {
 		}
 	})
 	t.Run("writers go on when the other has ended", func(t *testing.T) {
-		time.AfterFunc(time.Second, func() { _ = tx.Rollback() })
+		time.AfterFunc(time.Second, func() { _, _ = other.ExecContext(context.Background(), "ROLLBACK") })
 		check(t, s.DeleteWebhooks(t.Context(), "acme", []string{"wh_1"}))
 	})
 }

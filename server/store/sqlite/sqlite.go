@@ -40,8 +40,13 @@ const TokensSuffix = ".tokens"
 //go:embed migrations
 var migrations embed.FS
 
+//go:embed queries.sql
+var queries string
+
+var statements = sqlstore.Parse(queries)
+
 // Store is a store.Store on SQLite.
-type Store struct{ *sqlstore.Store }
+type Store struct{ store.Store }
 
 // Open opens the database at path, and its tokens beside it, after creating what is not there (mode 0600) and
 // bringing the schema up to date. Cipher must hold the keys that the database was begun with: store.ErrWrongKey.
@@ -54,7 +59,7 @@ func Open(ctx context.Context, path string, cipher store.Cipher) (*Store, error)
 	if err != nil {
 		return nil, errors.Join(fmt.Errorf("opening %s: %w", path+TokensSuffix, err), webhooks.Close())
 	}
-	s := &Store{&sqlstore.Store{
+	s := &sqlstore.Store{
 		DB:        webhooks,
 		Tokens:    tokens,
 		Cipher:    cipher,
@@ -62,11 +67,11 @@ func Open(ctx context.Context, path string, cipher store.Cipher) (*Store, error)
 		Transient: transient,
 		Busy:      func(err error) bool { return code(err) == sqlite3.SQLITE_BUSY },
 		Shut:      func() error { return errors.Join(webhooks.Close(), tokens.Close()) },
-	}}
+	}
 	if err := s.Start(ctx); err != nil {
 		return nil, errors.Join(fmt.Errorf("opening %s: %w", path, err), s.Close())
 	}
-	return s, nil
+	return &Store{s}, nil
 }
 
 func open(ctx context.Context, path, dir string) (*sql.DB, error) {

@@ -2,6 +2,7 @@ package sqlite_test
 
 import (
 	"context"
+	"database/sql"
 	"path/filepath"
 	"sync"
 	"testing"
@@ -12,10 +13,6 @@ import (
 )
 
 func TestStore(t *testing.T) { storetest.Run(t, newHarness()) }
-
-// go test -run '^$' -bench . -benchtime 1x -timeout 30m ./server/store/sqlite
-func BenchmarkGrowth(b *testing.B) { storetest.BenchmarkGrowth(b, newHarness()) }
-func BenchmarkImport(b *testing.B) { storetest.BenchmarkImport(b, newHarness()) }
 
 func newHarness() storetest.Harness {
 	var paths sync.Map // of the stores that are open
@@ -31,9 +28,7 @@ func newHarness() storetest.Harness {
 	return storetest.Harness{
 		Open: func(t testing.TB, cipher store.Cipher) store.Store {
 			s, err := openAt(t, filepath.Join(t.TempDir(), "packhooks.db"), cipher)
-			if err != nil {
-				t.Fatal(err)
-			}
+			check(t, err)
 			return s
 		},
 		Again: func(t testing.TB, s store.Store, cipher store.Cipher) (store.Store, error) {
@@ -41,12 +36,20 @@ func newHarness() storetest.Harness {
 			return openAt(t, path.(string), cipher)
 		},
 		CopySecret: func(t testing.TB, s store.Store, organization, from, to string) {
-			_, err := s.(*sqlite.Store).DB.Exec(`UPDATE webhooks SET secret =
+			path, _ := paths.Load(s)
+			_, err := raw(t, path.(string)).Exec(`UPDATE webhooks SET secret =
 				(SELECT secret FROM webhooks WHERE organization_id = ?1 AND id = ?2)
 				WHERE organization_id = ?1 AND id = ?3`, organization, from, to)
-			if err != nil {
-				t.Fatal(err)
-			}
+			check(t, err)
 		},
 	}
+}
+
+// raw opens a database behind the store's back.
+func raw(t testing.TB, path string) *sql.DB {
+	t.Helper()
+	db, err := sql.Open("sqlite", path)
+	check(t, err)
+	t.Cleanup(func() { _ = db.Close() })
+	return db
 }

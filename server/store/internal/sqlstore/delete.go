@@ -2,7 +2,7 @@ package sqlstore
 
 import (
 	"context"
-	"encoding/json"
+	"database/sql"
 	"fmt"
 	"slices"
 
@@ -16,11 +16,17 @@ func (s *Store) DeleteWebhooks(ctx context.Context, organization string, ids []s
 	}
 	ctx, cancel := s.bound(ctx)
 	defer cancel()
-	var missing []string
-	err := s.patiently(ctx, func() (err error) {
-		missing, err = s.remove(ctx, organization, ids)
-		return err
+	// JSON would quietly turn what is not storable into something that is.
+	missing := slices.DeleteFunc(slices.Clone(ids), func(id string) bool {
+		return storable(text{"organization", organization}, text{"id", id}) == nil
 	})
+	var err error
+	if len(missing) == 0 {
+		err = s.patiently(ctx, func() (err error) {
+			missing, err = s.remove(ctx, organization, ids)
+			return err
+		})
+	}
 	if err != nil {
 		return fmt.Errorf("deleting webhooks of organization %q: %w", organization, s.failure(ctx, err))
 	}
@@ -31,15 +37,6 @@ func (s *Store) DeleteWebhooks(ctx context.Context, organization string, ids []s
 }
 
 func (s *Store) remove(ctx context.Context, organization string, ids []string) (missing []string, err error) {
-	// JSON would quietly turn what is not storable into something that is.
-	unstorable := func(id string) bool { return storable(text{"organization", organization}, text{"id", id}) != nil }
-	if missing = slices.DeleteFunc(slices.Clone(ids), func(id string) bool { return !unstorable(id) }); len(missing) > 0 {
-		return missing, nil
-	}
-	param, err := json.Marshal(ids)
-	if err != nil {
-		return nil, err
-	}
 	tx, err := s.DB.BeginTx(ctx, nil)
 	if err != nil {
 		return nil, err
@@ -50,17 +47,13 @@ func (s *Store) remove(ctx context.Context, organization string, ids []string) (
 			return nil, err
 		}
 	}
-	rows, err := tx.QueryContext(ctx, s.SQL.Delete, organization, string(param))
-	if err != nil {
-		return nil, err
-	}
 	missing = slices.Clone(ids)
-	err = each(rows, func() error {
+	err = each(ctx, tx, s.SQL.Delete, func(rows *sql.Rows) error {
 		var id string
 		err := rows.Scan(&id)
 		missing = slices.DeleteFunc(missing, func(m string) bool { return m == id })
 		return err
-	})
+	}, organization, jsonParam{ids})
 	if err != nil || len(missing) > 0 {
 		return missing, err
 	}

@@ -30,191 +30,130 @@ func (s *Store) ImportWebhooks(ctx context.Context, organization string, rows it
 	defer conn.Close()
 	// Whatever is open or staged goes with the connection.
 	defer conn.Raw(func(any) error { return driver.ErrBadConn })
-	im := &importing{Store: s, conn: conn, organization: organization}
-	if err := im.stage(ctx, rows); err != nil {
+	im := &importing{Store: s, ctx: ctx, conn: conn, organization: organization}
+	if err := im.stage(rows); err != nil {
 		return store.ImportResult{}, err
 	}
-	result, err := im.merge(ctx, replace)
+	result, err := im.merge(replace)
 	if err != nil {
 		return store.ImportResult{}, fmt.Errorf("merging webhooks: %w", s.failure(ctx, err))
 	}
 	return result, nil
 }
 
-// importing is one import on its connection.
+// importing is one import. Its statements run until one fails; err then says why.
 type importing struct {
 	*Store
+	ctx          context.Context
 	conn         *sql.Conn
 	organization string
 	rotation     int
 	staged       int
+	err          error
 }
 
-func (im *importing) stage(ctx context.Context, rows iter.Seq2[store.Webhook, error]) error {
-	if err := im.begin(ctx); err != nil {
-		return fmt.Errorf("staging webhooks: %w", im.failure(ctx, err))
+func (im *importing) stage(rows iter.Seq2[store.Webhook, error]) error {
+	im.exec(im.SQL.StageBegin)
+	im.rotation = im.number(im.SQL.Rotation)
+	// Only now, so that a rotation is either seen here or found out by the merge.
+	if c, ok := im.Cipher.(interface{ Reload() error }); ok && im.err == nil {
+		im.err = c.Reload()
 	}
 	batch := make([]store.Webhook, 0, batchSize)
-	flush := func() error {
-		if err := im.stageBatch(ctx, batch); err != nil {
-			return fmt.Errorf("staging webhooks: %w", im.failure(ctx, err))
-		}
-		batch = batch[:0]
-		return nil
-	}
 	for w, err := range rows {
 		if err != nil {
 			return err
 		}
 		if batch = append(batch, w); len(batch) == batchSize {
-			if err := flush(); err != nil {
-				return err
-			}
+			im.stageBatch(batch)
+			batch = batch[:0]
+		}
+		if im.err != nil {
+			break
 		}
 	}
-	return flush()
-}
-
-func (im *importing) begin(ctx context.Context) error {
-	m := &script{importing: im, ctx: ctx}
-	m.exec(im.SQL.StageBegin)
-	im.rotation = m.number(im.SQL.Rotation)
-	// Only now, so that a rotation is either seen here or found out by the merge.
-	if c, ok := im.Cipher.(interface{ Reload() error }); ok && m.err == nil {
-		return c.Reload()
+	im.stageBatch(batch)
+	if im.err != nil {
+		return fmt.Errorf("staging webhooks: %w", im.failure(im.ctx, im.err))
 	}
-	return m.err
-}
-
-func (im *importing) stageBatch(ctx context.Context, batch []store.Webhook) error {
-	staged := make([]Row, len(batch))
-	for i, w := range batch {
-		var err error
-		if staged[i], err = newRow(w); err != nil {
-			return err
-		}
-	}
-	if err := im.keepSame(ctx, batch, staged); err != nil {
-		return err
-	}
-	for i, w := range batch {
-		if staged[i].Secret != nil {
-			continue
-		}
-		var err error
-		if staged[i].Secret, err = im.seal(ctx, im.organization, w.ID, w.Secret); err != nil {
-			return err
-		}
-	}
-	return im.insert(ctx, staged)
-}
-
-// keepSame gives rows that would change nothing the ciphertext that is stored: the merge then finds them equal and
-// passes over them, unless they were changed since. SQL cannot tell, as a secret never seals to the same bytes twice.
-func (im *importing) keepSame(ctx context.Context, batch []store.Webhook, staged []Row) error {
-	alike, err := im.alike(ctx, staged)
-	if err != nil {
-		return err
-	}
-	for i, w := range batch {
-		stored := alike[w.ID]
-		if stored == nil {
-			continue
-		}
-		// One that does not open is replaced.
-		if secret, err := im.reveal(ctx, im.organization, w.ID, stored); err == nil && string(secret) == w.Secret {
-			staged[i].Secret = stored
-		}
-	}
-	return ctx.Err()
-}
-
-// alike returns the ciphertexts of the webhooks that are stored with the same values.
-func (im *importing) alike(ctx context.Context, staged []Row) (map[string][]byte, error) {
-	param, err := json.Marshal(staged)
-	if err != nil {
-		return nil, err
-	}
-	rows, err := im.conn.QueryContext(ctx, im.SQL.Alike, im.organization, string(param))
-	if err != nil {
-		return nil, err
-	}
-	alike := make(map[string][]byte)
-	return alike, each(rows, func() error {
-		var id string
-		var secret []byte
-		err := rows.Scan(&id, &secret)
-		alike[id] = secret
-		return err
-	})
-}
-
-func (im *importing) insert(ctx context.Context, staged []Row) error {
-	param, err := json.Marshal(staged)
-	if err != nil {
-		return err
-	}
-	rows, err := im.conn.QueryContext(ctx, im.SQL.StageInsert, string(param))
-	if err != nil {
-		return err
-	}
-	fresh := make(map[string]bool, len(staged))
-	err = each(rows, func() error {
-		var id string
-		err := rows.Scan(&id)
-		fresh[id] = true
-		return err
-	})
-	if err != nil {
-		return err
-	}
-	for _, r := range staged {
-		if !fresh[r.ID] {
-			return fmt.Errorf("%w %q", store.ErrDuplicateID, r.ID)
-		}
-		delete(fresh, r.ID)
-	}
-	im.staged += len(staged)
 	return nil
 }
 
-func (im *importing) merge(ctx context.Context, replace bool) (store.ImportResult, error) {
-	m := &script{importing: im, ctx: ctx}
-	m.exec(im.SQL.StageEnd)
-	m.exec(im.SQL.MergeBegin)
-	m.exec(im.SQL.Lock, im.organization)
-	if rotation := m.number(im.SQL.HoldKeys); m.err == nil && rotation != im.rotation {
+// stageBatch stages webhooks that would change nothing with the ciphertext that is stored: the merge then finds them
+// equal and passes over them, unless they were changed since. SQL cannot tell, as a secret never seals to the same
+// bytes twice.
+func (im *importing) stageBatch(batch []store.Webhook) {
+	staged := make([]Row, len(batch))
+	for i := 0; i < len(batch) && im.err == nil; i++ {
+		staged[i], im.err = newRow(batch[i])
+	}
+	alike := im.alike(staged)
+	for i := 0; i < len(batch) && im.err == nil; i++ {
+		w := batch[i]
+		// One that does not open is replaced.
+		stored, err := im.reveal(im.ctx, im.organization, w.ID, alike[w.ID])
+		if staged[i].Secret = alike[w.ID]; err != nil || string(stored) != w.Secret {
+			staged[i].Secret, im.err = im.seal(im.ctx, im.organization, w.ID, w.Secret)
+		}
+	}
+	im.insert(staged)
+}
+
+// alike returns the ciphertexts of the webhooks that are stored with the same values.
+func (im *importing) alike(rows []Row) map[string]bytea {
+	alike := make(map[string]bytea)
+	im.each(im.SQL.Alike, func(r *sql.Rows) error {
+		var id string
+		var secret []byte
+		err := r.Scan(&id, &secret)
+		alike[id] = secret
+		return err
+	}, im.organization, jsonParam{rows})
+	return alike
+}
+
+func (im *importing) insert(rows []Row) {
+	fresh := make(map[string]bool, len(rows))
+	im.each(im.SQL.StageInsert, func(r *sql.Rows) error {
+		var id string
+		err := r.Scan(&id)
+		fresh[id] = true
+		return err
+	}, jsonParam{rows})
+	for i := 0; i < len(rows) && im.err == nil; i++ {
+		if !fresh[rows[i].ID] {
+			im.err = fmt.Errorf("%w %q", store.ErrDuplicateID, rows[i].ID)
+		}
+		delete(fresh, rows[i].ID)
+	}
+	im.staged += len(rows)
+}
+
+func (im *importing) merge(replace bool) (store.ImportResult, error) {
+	im.exec(im.SQL.StageEnd)
+	im.exec(im.SQL.MergeBegin)
+	im.exec(im.SQL.Lock, im.organization)
+	if rotation := im.number(im.SQL.HoldKeys); im.err == nil && rotation != im.rotation {
 		return store.ImportResult{}, errRotated
 	}
-	before := m.number(im.SQL.Count, im.organization)
-	var removed int
+	before, removed := im.number(im.SQL.Count, im.organization), 0
 	if replace {
-		removed = m.exec(im.SQL.MergeRemove, im.organization)
+		removed = im.exec(im.SQL.MergeRemove, im.organization)
 	}
-	touched := m.exec(im.SQL.MergeUpsert, im.organization)
-	created := m.number(im.SQL.Count, im.organization) - before + removed
-	m.exec("COMMIT")
-	if m.err != nil {
-		return store.ImportResult{}, m.err
-	}
-	return store.ImportResult{Created: created, Updated: touched - created, Unchanged: im.staged - touched, Removed: removed}, nil
+	touched := im.exec(im.SQL.MergeUpsert, im.organization)
+	created := im.number(im.SQL.Count, im.organization) - before + removed
+	im.exec("COMMIT")
+	return store.ImportResult{Created: created, Updated: touched - created, Unchanged: im.staged - touched, Removed: removed}, im.err
 }
 
-// script runs statements of an import one after the other, until one fails.
-type script struct {
-	*importing
-	ctx context.Context
-	err error
-}
-
-// exec returns how many rows the statement touched. An engine that has no use for a statement leaves it empty.
-func (s *script) exec(statement string, args ...any) int {
-	if s.err != nil || statement == "" {
+// exec returns how many rows a statement touched. An engine that has no use for a statement leaves it empty.
+func (im *importing) exec(statement string, args ...any) int {
+	if im.err != nil || statement == "" {
 		return 0
 	}
 	var n int64
-	s.err = s.patiently(s.ctx, func() error {
-		result, err := s.conn.ExecContext(s.ctx, statement, args...)
+	im.err = im.patiently(im.ctx, func() error {
+		result, err := im.conn.ExecContext(im.ctx, statement, args...)
 		if err == nil {
 			n, err = result.RowsAffected()
 		}
@@ -223,10 +162,25 @@ func (s *script) exec(statement string, args ...any) int {
 	return int(n)
 }
 
-// number returns the one number that the statement yields.
-func (s *script) number(statement string, args ...any) (n int) {
-	if s.err == nil {
-		s.err = s.conn.QueryRowContext(s.ctx, statement, args...).Scan(&n)
+// number returns the one number that a statement yields.
+func (im *importing) number(statement string, args ...any) (n int) {
+	if im.err == nil {
+		im.err = im.conn.QueryRowContext(im.ctx, statement, args...).Scan(&n)
 	}
 	return n
+}
+
+func (im *importing) each(statement string, scan func(*sql.Rows) error, args ...any) {
+	if im.err == nil {
+		im.err = each(im.ctx, im.conn, statement, scan, args...)
+	}
+}
+
+// jsonParam passes a value as JSON text.
+type jsonParam struct{ v any }
+
+// Value makes it a driver.Valuer.
+func (p jsonParam) Value() (driver.Value, error) {
+	text, err := json.Marshal(p.v)
+	return string(text), err
 }

@@ -73,11 +73,7 @@ func (s *Store) page(ctx context.Context, q store.PageQuery, b bound) (page []Ro
 	if b.backward {
 		statement = s.SQL.PageBefore
 	}
-	rows, err := s.DB.QueryContext(ctx, statement, q.OrganizationID, b.createdAt, b.id, q.Limit+1)
-	if err != nil {
-		return nil, false, s.failure(ctx, err)
-	}
-	err = each(rows, func() error {
+	err = each(ctx, s.DB, statement, func(rows *sql.Rows) error {
 		var createdAt, updatedAt sql.NullInt64
 		var id, eventCode, endpoint sql.NullString
 		var secret []byte
@@ -88,9 +84,6 @@ func (s *Store) page(ctx context.Context, q store.PageQuery, b bound) (page []Ro
 				enabled.Bool, updatedAt.Int64})
 		}
 		return err
-	})
-	if err != nil {
-		return nil, false, s.failure(ctx, err)
-	}
-	return page, other, nil
+	}, q.OrganizationID, b.createdAt, b.id, q.Limit+1)
+	return page, other, s.failure(ctx, err)
 }

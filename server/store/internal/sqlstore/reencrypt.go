@@ -3,7 +3,6 @@ package sqlstore
 import (
 	"context"
 	"database/sql"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"math"
@@ -76,16 +75,12 @@ func (s *Store) reencrypt(ctx context.Context, organization string, done func(in
 func (s *Store) secrets(ctx context.Context, organization string, from bound) (secrets []Row, err error) {
 	ctx, cancel := s.bound(ctx)
 	defer cancel()
-	rows, err := s.DB.QueryContext(ctx, s.SQL.Secrets, organization, from.createdAt, from.id, batchSize)
-	if err != nil {
-		return nil, s.failure(ctx, err)
-	}
-	err = each(rows, func() error {
+	err = each(ctx, s.DB, s.SQL.Secrets, func(rows *sql.Rows) error {
 		var r Row
 		err := rows.Scan(&r.CreatedAt, &r.ID, (*[]byte)(&r.Secret))
 		secrets = append(secrets, r)
 		return err
-	})
+	}, organization, from.createdAt, from.id, batchSize)
 	return secrets, s.failure(ctx, err)
 }
 
@@ -115,10 +110,6 @@ func (s *Store) swap(ctx context.Context, organization string, rows []Row) error
 	if len(swaps) == 0 {
 		return nil
 	}
-	param, err := json.Marshal(swaps)
-	if err != nil {
-		return err
-	}
-	_, err = s.execute(ctx, s.DB, s.SQL.SwapSecrets, organization, string(param))
+	_, err := s.execute(ctx, s.DB, s.SQL.SwapSecrets, organization, jsonParam{swaps})
 	return err
 }

@@ -75,13 +75,22 @@ func storable(texts ...text) error {
 	return nil
 }
 
-// each scans every row of a result.
-func each(rows *sql.Rows, scan func() error) error {
+// each scans every row that a statement yields.
+func each(ctx context.Context, db querier, statement string, scan func(*sql.Rows) error, args ...any) error {
+	rows, err := db.QueryContext(ctx, statement, args...)
+	if err != nil {
+		return err
+	}
 	defer rows.Close()
 	for rows.Next() {
-		if err := scan(); err != nil {
+		if err := scan(rows); err != nil {
 			return err
 		}
 	}
 	return rows.Err()
+}
+
+// querier is a database, a connection or a transaction.
+type querier interface {
+	QueryContext(ctx context.Context, statement string, args ...any) (*sql.Rows, error)
 }

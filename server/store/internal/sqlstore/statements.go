@@ -1,5 +1,10 @@
 package sqlstore
 
+import (
+	"reflect"
+	"strings"
+)
+
 // Statements is the SQL of an engine, with the parameters of each in order. Every statement on webhooks names one
 // organization, NextOrganization excepted.
 type Statements struct {
@@ -37,4 +42,17 @@ type Statements struct {
 	FindToken   string // hash; returns id, organizations, expires_at, revoked_at
 	ListTokens  string // none
 	RevokeToken string // id, revoked_at
+}
+
+// Parse reads the statements of an engine. Each begins with a line "-- name: " and the name of a field; comments below
+// that line are for readers. It panics on a name that is no field.
+func Parse(text string) (s Statements) {
+	for _, part := range strings.Split(text, "-- name: ")[1:] {
+		name, statement, _ := strings.Cut(part, "\n")
+		for strings.HasPrefix(statement, "--") {
+			_, statement, _ = strings.Cut(statement, "\n")
+		}
+		reflect.ValueOf(&s).Elem().FieldByName(name).SetString(strings.TrimSpace(statement))
+	}
+	return s
 }

@@ -45,12 +45,8 @@ func (s *Store) CreateToken(ctx context.Context, hash store.TokenHash, t store.T
 	}
 	t.ID = strings.ToLower(rand.Text()[:12])
 	t.CreatedAt, t.ExpiresAt, t.RevokedAt = truncate(time.Now()), truncate(t.ExpiresAt), time.Time{}
-	organizations, err := json.Marshal(t.Organizations)
-	if err != nil {
-		return store.Token{}, fmt.Errorf("creating token: %w", err)
-	}
-	_, err = s.execute(ctx, s.Tokens, s.SQL.CreateToken,
-		hash[:], t.ID, t.Name, string(organizations), t.CreatedAt.UnixMicro(), nullable(t.ExpiresAt))
+	_, err := s.execute(ctx, s.Tokens, s.SQL.CreateToken,
+		hash[:], t.ID, t.Name, jsonParam{t.Organizations}, t.CreatedAt.UnixMicro(), nullable(t.ExpiresAt))
 	if err != nil {
 		return store.Token{}, fmt.Errorf("creating token: %w", err)
 	}
@@ -61,12 +57,8 @@ func (s *Store) CreateToken(ctx context.Context, hash store.TokenHash, t store.T
 func (s *Store) ListTokens(ctx context.Context) ([]store.Token, error) {
 	ctx, cancel := s.bound(ctx)
 	defer cancel()
-	rows, err := s.Tokens.QueryContext(ctx, s.SQL.ListTokens)
-	if err != nil {
-		return nil, fmt.Errorf("listing tokens: %w", s.failure(ctx, err))
-	}
 	var tokens []store.Token
-	err = each(rows, func() error {
+	err := each(ctx, s.Tokens, s.SQL.ListTokens, func(rows *sql.Rows) error {
 		var t store.Token
 		var created, expires, revoked sql.NullInt64
 		err := rows.Scan(&t.ID, &t.Name, jsonColumn{&t.Organizations}, &created, &expires, &revoked)

@@ -14,8 +14,10 @@ package postgrestest
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"io"
+	"net"
 	"os"
 	"os/exec"
 	"os/user"
@@ -181,10 +183,12 @@ func allot() (c *Cluster, err error) {
 	if c.Dir, err = c.makeDir(); err != nil {
 		return nil, err
 	}
-	if c.port, err = freePort(); err != nil {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
 		return nil, err
 	}
-	return c, c.watch()
+	c.port = l.Addr().(*net.TCPAddr).Port
+	return c, errors.Join(l.Close(), c.watch())
 }
 
 // makeDir makes a directory that the owner can use. The one of a test would be root's.

@@ -1,11 +1,7 @@
-package postgres
+-- To try one in psql, give its parameters first: \bind acme 0 '' 26
 
-import "github.com/packhooks/packhooks/server/store/internal/sqlstore"
-
-// To try one in psql, give its parameters first: \bind acme 0 ” 26
-var statements = sqlstore.Statements{
-	// The limits keep the planner on the primary key, in its order: EXISTS would let it scan the table.
-	PageFrom: `
+-- name: PageFrom
+-- The limits keep the planner on the primary key, in its order: EXISTS would let it scan the table.
 SELECT other_side, created_at, id, event_code, endpoint, secret, enabled, updated_at
 FROM (
   SELECT coalesce((
@@ -20,9 +16,9 @@ LEFT JOIN (
   ORDER BY created_at, id
   LIMIT $4
 ) AS page ON true
-ORDER BY created_at, id`,
+ORDER BY created_at, id;
 
-	PageBefore: `
+-- name: PageBefore
 SELECT other_side, created_at, id, event_code, endpoint, secret, enabled, updated_at
 FROM (
   SELECT coalesce((
@@ -37,16 +33,16 @@ LEFT JOIN (
   ORDER BY created_at DESC, id DESC
   LIMIT $4
 ) AS page ON true
-ORDER BY created_at DESC, id DESC`,
+ORDER BY created_at DESC, id DESC;
 
-	Delete: `
+-- name: Delete
 DELETE FROM webhooks
 WHERE organization_id = $1 AND id IN (SELECT json_array_elements_text($2::text::json))
-RETURNING id`,
+RETURNING id;
 
-	// One transaction from here to the end of the import, so that a pooler keeps the connection. It locks nothing
-	// that others use before it merges. The rows may come as slowly as they like.
-	StageBegin: `
+-- name: StageBegin
+-- One transaction from here to the end of the import, so that a pooler keeps the connection. It locks nothing
+-- that others use before it merges. The rows may come as slowly as they like.
 BEGIN;
 SET LOCAL statement_timeout = 0;
 SET LOCAL idle_in_transaction_session_timeout = 0;
@@ -59,37 +55,37 @@ CREATE TEMP TABLE staged (
   enabled boolean NOT NULL,
   updated_at bigint NOT NULL,
   PRIMARY KEY (created_at, id)
-) ON COMMIT DROP`,
+) ON COMMIT DROP;
 
-	Alike: `
+-- name: Alike
 SELECT w.id, w.secret
 FROM json_to_recordset($2::text::json) AS b (
   created_at bigint, id text, event_code text, endpoint text, enabled boolean, updated_at bigint
 )
 JOIN webhooks AS w ON w.organization_id = $1 AND w.created_at = b.created_at AND w.id = b.id
-WHERE (w.event_code, w.endpoint, w.enabled, w.updated_at) = (b.event_code, b.endpoint, b.enabled, b.updated_at)`,
+WHERE (w.event_code, w.endpoint, w.enabled, w.updated_at) = (b.event_code, b.endpoint, b.enabled, b.updated_at);
 
-	StageInsert: `
+-- name: StageInsert
 INSERT INTO staged (created_at, id, event_code, endpoint, secret, enabled, updated_at)
 SELECT created_at, id, event_code, endpoint, decode(secret, 'hex'), enabled, updated_at
 FROM json_to_recordset($1::text::json) AS batch (
   created_at bigint, id text, event_code text, endpoint text, secret text, enabled boolean, updated_at bigint
 )
 ON CONFLICT DO NOTHING
-RETURNING id`,
+RETURNING id;
 
-	// Nothing else would ever tell the planner how many rows there are. What followIndexes forbids is best for all of
-	// them.
-	StageEnd: `
+-- name: StageEnd
+-- Nothing else would ever tell the planner how many rows there are. What followIndexes forbids is best for all of
+-- them.
 ANALYZE staged;
 SET LOCAL enable_seqscan = on;
-SET LOCAL enable_sort = on`,
+SET LOCAL enable_sort = on;
 
-	MergeRemove: `
+-- name: MergeRemove
 DELETE FROM webhooks
-WHERE organization_id = $1 AND NOT EXISTS (SELECT FROM staged WHERE staged.id = webhooks.id)`,
+WHERE organization_id = $1 AND NOT EXISTS (SELECT FROM staged WHERE staged.id = webhooks.id);
 
-	MergeUpsert: `
+-- name: MergeUpsert
 INSERT INTO webhooks (organization_id, created_at, id, event_code, endpoint, secret, enabled, updated_at)
 SELECT $1, created_at, id, event_code, endpoint, secret, enabled, updated_at
 FROM staged
@@ -102,37 +98,56 @@ ON CONFLICT (organization_id, id) DO UPDATE SET
   enabled = excluded.enabled,
   updated_at = excluded.updated_at
 WHERE (webhooks.created_at, webhooks.event_code, webhooks.endpoint, webhooks.secret, webhooks.enabled, webhooks.updated_at)
-  <> (excluded.created_at, excluded.event_code, excluded.endpoint, excluded.secret, excluded.enabled, excluded.updated_at)`,
+  <> (excluded.created_at, excluded.event_code, excluded.endpoint, excluded.secret, excluded.enabled, excluded.updated_at);
 
-	Count: `SELECT count(*) FROM webhooks WHERE organization_id = $1`,
-	Lock:  `SELECT pg_advisory_xact_lock(hashtextextended('packhooks ' || $1, 0))`,
+-- name: Count
+SELECT count(*) FROM webhooks WHERE organization_id = $1;
 
-	ClaimKeys:  `INSERT INTO key_check (id, ciphertext, rotation) VALUES (1, $1, 0) ON CONFLICT DO NOTHING`,
-	KeyCheck:   `SELECT ciphertext FROM key_check`,
-	Rotation:   `SELECT rotation FROM key_check`,
-	HoldKeys:   `SELECT rotation FROM key_check FOR SHARE`,
-	BeginKeys:  `UPDATE key_check SET rotation = rotation + 1`,
-	RenewCheck: `UPDATE key_check SET ciphertext = $1`,
+-- name: Lock
+SELECT pg_advisory_xact_lock(hashtextextended('packhooks ' || $1, 0));
 
-	NextOrganization: `SELECT organization_id FROM webhooks WHERE organization_id > $1 ORDER BY organization_id LIMIT 1`,
+-- name: ClaimKeys
+INSERT INTO key_check (id, ciphertext, rotation) VALUES (1, $1, 0) ON CONFLICT DO NOTHING;
 
-	Secrets: `
+-- name: KeyCheck
+SELECT ciphertext FROM key_check;
+
+-- name: Rotation
+SELECT rotation FROM key_check;
+
+-- name: HoldKeys
+SELECT rotation FROM key_check FOR SHARE;
+
+-- name: BeginKeys
+UPDATE key_check SET rotation = rotation + 1;
+
+-- name: RenewCheck
+UPDATE key_check SET ciphertext = $1;
+
+-- name: NextOrganization
+SELECT organization_id FROM webhooks WHERE organization_id > $1 ORDER BY organization_id LIMIT 1;
+
+-- name: Secrets
 SELECT created_at, id, secret
 FROM webhooks
 WHERE organization_id = $1 AND (created_at, id) >= ($2, $3)
 ORDER BY created_at, id
-LIMIT $4`,
+LIMIT $4;
 
-	SwapSecrets: `
+-- name: SwapSecrets
 UPDATE webhooks SET secret = decode(swap.new, 'hex')
 FROM json_to_recordset($2::text::json) AS swap (id text, old text, new text)
-WHERE organization_id = $1 AND webhooks.id = swap.id AND webhooks.secret = decode(swap.old, 'hex')`,
+WHERE organization_id = $1 AND webhooks.id = swap.id AND webhooks.secret = decode(swap.old, 'hex');
 
-	CreateToken: `
+-- name: CreateToken
 INSERT INTO tokens (hash, id, name, organizations, created_at, expires_at)
-VALUES ($1, $2, $3, $4, $5, $6)`,
+VALUES ($1, $2, $3, $4, $5, $6);
 
-	FindToken:   `SELECT id, organizations, expires_at, revoked_at FROM tokens WHERE hash = $1`,
-	ListTokens:  `SELECT id, name, organizations, created_at, expires_at, revoked_at FROM tokens ORDER BY created_at, id`,
-	RevokeToken: `UPDATE tokens SET revoked_at = coalesce(revoked_at, $2) WHERE id = $1`,
-}
+-- name: FindToken
+SELECT id, organizations, expires_at, revoked_at FROM tokens WHERE hash = $1;
+
+-- name: ListTokens
+SELECT id, name, organizations, created_at, expires_at, revoked_at FROM tokens ORDER BY created_at, id;
+
+-- name: RevokeToken
+UPDATE tokens SET revoked_at = coalesce(revoked_at, $2) WHERE id = $1;
