@@ -15,8 +15,8 @@ import (
 
 // Webhook is a webhook subscription of one organization.
 //
-// Times are UTC and kept to the microsecond; what is finer is cut off. EventCode is empty when there is none.
-// Secret is in clear here and encrypted at rest.
+// Texts are UTF-8 without NUL; another is an error. Times are UTC and kept to the microsecond; what is finer is cut off.
+// EventCode is empty when there is none. Secret is in clear here and encrypted at rest.
 type Webhook struct {
 	ID        string
 	EventCode string
@@ -106,7 +106,7 @@ type Store interface {
 	// ImportWebhooks adds or updates the organization's webhooks by id, and with replace also removes those that
 	// rows does not hold. It is done wholly or not at all: an error from rows, an id that comes twice
 	// (ErrDuplicateID) or a process that dies leaves everything as it was. Other writers are not kept waiting
-	// while rows is read.
+	// while rows is read. An import during which Reencrypt began is ErrUnavailable: it may be repeated.
 	ImportWebhooks(ctx context.Context, organizationID string, rows iter.Seq2[Webhook, error], replace bool) (ImportResult, error)
 
 	// DeleteWebhooks removes the organization's webhooks of these ids, all or none: an id that is not there is
@@ -137,7 +137,8 @@ type Store interface {
 // Cipher seals the signing secrets that a store keeps. Package keyset has the one that packhooks uses; a key
 // management service plugs in here.
 //
-// The associated data binds a ciphertext to its place (see SecretPlace): opening it with other data fails.
+// The associated data binds a ciphertext to its place (see SecretPlace): opening it with other data fails. A cipher that
+// also has a method Reload() error is told by it to look for new keys before an import.
 type Cipher interface {
 	Seal(ctx context.Context, plaintext, associatedData []byte) ([]byte, error)
 	Open(ctx context.Context, ciphertext, associatedData []byte) ([]byte, error)

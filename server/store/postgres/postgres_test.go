@@ -54,8 +54,8 @@ func execute(t testing.TB, dsn, statements string) {
 
 func direct(t testing.TB) (string, postgres.Options) { return postgrestest.DSN(t), postgres.Options{} }
 
-// newHarness opens stores on the databases that make makes.
-func newHarness(make func(testing.TB) (string, postgres.Options)) storetest.Harness {
+// newHarness opens stores on the databases that prepare makes.
+func newHarness(prepare func(testing.TB) (string, postgres.Options)) storetest.Harness {
 	type place struct {
 		dsn  string
 		opts postgres.Options
@@ -72,7 +72,7 @@ func newHarness(make func(testing.TB) (string, postgres.Options)) storetest.Harn
 	}
 	return storetest.Harness{
 		Open: func(t testing.TB, cipher store.Cipher) store.Store {
-			dsn, opts := make(t)
+			dsn, opts := prepare(t)
 			s, err := openAt(t, place{dsn, opts}, cipher)
 			check(t, err)
 			return s

@@ -58,17 +58,11 @@ func order(t *testing.T, h Harness) {
 	rand.Shuffle(len(shuffled), func(i, j int) { shuffled[i], shuffled[j] = shuffled[j], shuffled[i] })
 	load(t, s, "acme", shuffled...)
 	equal(t, "order", list(t, s, "acme"), all)
-	for limit := 1; limit < 4; limit++ {
-		q := store.PageQuery{OrganizationID: "acme", Limit: limit}
-		for range all {
-			got, err := s.ListWebhooks(t.Context(), q)
-			check(t, err)
-			samePage(t, got, model(all, q))
-			if !got.HasNext {
-				break
-			}
-			q.Seek, q.Position = store.After, position(got.Webhooks[len(got.Webhooks)-1])
-		}
+	for _, w := range all {
+		q := store.PageQuery{OrganizationID: "acme", Seek: store.After, Position: position(w), Limit: 3}
+		got, err := s.ListWebhooks(t.Context(), q)
+		check(t, err)
+		samePage(t, got, model(all, q))
 	}
 }
 
