@@ -26,7 +26,7 @@ func (c *serveCmd) httpServer(handler http.Handler, logger *slog.Logger) *http.S
 
 		DisableGeneralOptionsHandler: true, // OPTIONS * is a 404 like any other path that is nowhere
 
-		ErrorLog:          slog.NewLogLogger(logger.Handler(), slog.LevelWarn),
+		ErrorLog: slog.NewLogLogger(logger.Handler(), slog.LevelWarn),
 	}
 }
 
