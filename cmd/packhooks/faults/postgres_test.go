@@ -130,7 +130,7 @@ func (f *fleet) distribute(server int) {
 }
 
 func (f *fleet) revoke(t *testing.T) {
-	bites := &timing{}
+	bites := newTiming()
 	w := &writes{place: f.in(t)}
 	for n := range 20 {
 		name := fmt.Sprintf("token-%d.", n)

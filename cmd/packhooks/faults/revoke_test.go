@@ -25,7 +25,7 @@ func TestRevokeDuringLargeImport(t *testing.T) {
 	imported := make(chan error, 1)
 	go func() { imported <- cmd.Wait() }()
 
-	all, merge, bites, create := &timing{}, &timing{}, &timing{}, &timing{}
+	all, merge, bites, create := newTiming(), newTiming(), newTiming(), newTiming()
 	for n := 0; ; n++ {
 		select {
 		case err := <-imported:
@@ -89,19 +89,25 @@ func (p place) merging() bool {
 
 // timing is what becomes of many durations.
 type timing struct {
+	began          time.Time
 	n              int
 	total, longest time.Duration
+	at             time.Duration // when the longest ended
 }
+
+func newTiming() *timing { return &timing{began: time.Now()} }
 
 func (m *timing) add(d time.Duration) {
 	m.n++
 	m.total += d
-	m.longest = max(m.longest, d)
+	if d > m.longest {
+		m.longest, m.at = d, time.Since(m.began)
+	}
 }
 
 func (m *timing) String() string {
 	if m.n == 0 {
 		return "none"
 	}
-	return fmt.Sprintf("%d times, on average %v, at most %v", m.n, round(m.total/time.Duration(m.n)), round(m.longest))
+	return fmt.Sprintf("%d times, on average %v, at most %v (%.1f s after the start)", m.n, round(m.total/time.Duration(m.n)), round(m.longest), m.at.Seconds())
 }

@@ -48,6 +48,9 @@ func writeRows(t *testing.T, path, organization string, generation, first, last 
 	}
 	_, _ = out.WriteString(end)
 	check(t, out.Flush())
+	if last-first > 10_000 {
+		check(t, file.Sync()) // or the system writes it out during the test, and others wait for the disk
+	}
 	check(t, file.Close())
 	return path
 }
