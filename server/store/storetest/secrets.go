@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 
 	"github.com/packhooks/packhooks/server/store"
@@ -40,9 +41,24 @@ func forget(t testing.TB, path string) {
 	check(t, os.WriteFile(path, text, 0o600))
 }
 
-// reencryption rotates keys while readers, who learn of it by themselves, and a writer go on.
+// interrupted is a keyset that lets something happen once, just before it seals.
+type interrupted struct {
+	*keyset.Keyset
+	before atomic.Pointer[func()]
+}
+
+func (k *interrupted) Seal(ctx context.Context, plaintext, associatedData []byte) ([]byte, error) {
+	if before := k.before.Swap(nil); before != nil {
+		(*before)()
+	}
+	return k.Keyset.Seal(ctx, plaintext, associatedData)
+}
+
+// reencryption rotates keys while readers, who learn of it by themselves, go on. A webhook changes between being read
+// and being sealed anew.
 func reencryption(t *testing.T, h Harness) {
-	path, keys := newKeyFile(t)
+	path, file := newKeyFile(t)
+	keys := &interrupted{Keyset: file}
 	s, all := h.Open(t, keys), newWebhooks(1200)
 	load(t, s, "acme", all...)
 	load(t, s, "other", all[:700]...)
@@ -71,11 +87,10 @@ func reencryption(t *testing.T, h Harness) {
 	others.Go(read)
 	changed := all[20]
 	changed.Secret = "changed during re-encryption"
+	change := func() { load(t, s, "acme", changed) }
+	keys.before.Store(&change)
 	last := 0
 	check(t, s.Reencrypt(t.Context(), func(n int) {
-		if last == 0 {
-			load(t, s, "acme", changed)
-		}
 		if n <= last {
 			t.Errorf("progress went from %d to %d", last, n)
 		}
