@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/labstack/echo/v4"
@@ -68,24 +69,29 @@ func authorize(next echo.HandlerFunc) echo.HandlerFunc {
 	}
 }
 
-// rateLimiter holds each token to its rate. It keeps some bytes for each token that was ever valid.
-type rateLimiter struct {
+// limiter holds each token to its rate and to its share of what is worked on at once, so that no token can take the
+// server away from the others. It keeps some bytes for each token that was ever valid.
+type limiter struct {
 	perSecond float64
 	burst     int
-	byToken   sync.Map // token id to *rate.Limiter
+	inFlight  int32
+	byToken   sync.Map // token id to *account
 }
 
-func (r *rateLimiter) limit(next echo.HandlerFunc) echo.HandlerFunc {
+type account struct {
+	rate     *rate.Limiter
+	inFlight atomic.Int32
+}
+
+func (l *limiter) limit(next echo.HandlerFunc) echo.HandlerFunc {
 	return func(c echo.Context) error {
-		if r.perSecond < 0 {
-			return next(c)
+		a := l.account(exchangeOf(c.Request().Context()).grant.TokenID)
+		defer a.inFlight.Add(-1)
+		if a.inFlight.Add(1) > l.inFlight {
+			return tryLater(http.StatusTooManyRequests, time.Second,
+				"the token has as many requests in flight as it may; wait for the seconds in Retry-After", nil)
 		}
-		id := exchangeOf(c.Request().Context()).grant.TokenID
-		l, ok := r.byToken.Load(id)
-		if !ok {
-			l, _ = r.byToken.LoadOrStore(id, rate.NewLimiter(rate.Limit(r.perSecond), r.burst))
-		}
-		reservation := l.(*rate.Limiter).Reserve()
+		reservation := a.rate.Reserve()
 		if wait := reservation.Delay(); wait > 0 {
 			reservation.Cancel()
 			return tryLater(http.StatusTooManyRequests, wait.Round(time.Millisecond),
@@ -93,4 +99,16 @@ func (r *rateLimiter) limit(next echo.HandlerFunc) echo.HandlerFunc {
 		}
 		return next(c)
 	}
+}
+
+func (l *limiter) account(tokenID string) *account {
+	a, ok := l.byToken.Load(tokenID)
+	if !ok {
+		limit := rate.Limit(l.perSecond)
+		if l.perSecond < 0 {
+			limit = rate.Inf
+		}
+		a, _ = l.byToken.LoadOrStore(tokenID, &account{rate: rate.NewLimiter(limit, l.burst)})
+	}
+	return a.(*account)
 }

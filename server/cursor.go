@@ -50,7 +50,7 @@ func parseCursor(text, organizationID string) (cursor, error) {
 		CreatedAt: time.UnixMicro(int64(binary.BigEndian.Uint64(b[2+cursorCheck:]))).UTC(), //nolint:gosec // the bits, sign and all
 		ID:        string(b[cursorHead:]),
 	}}
-	if c.seek < store.After || c.seek > store.UpTo || c.format(organizationID) != text {
+	if c.seek < store.After || c.seek > store.UpTo || !printableASCII(c.position.ID) || c.format(organizationID) != text {
 		return cursor{}, errCursor
 	}
 	return c, nil
@@ -64,4 +64,14 @@ func checkOf(organizationID string, b []byte) []byte {
 	h.Write(b[:2])
 	h.Write(b[2+cursorCheck:])
 	return h.Sum(nil)[:cursorCheck]
+}
+
+// printableASCII is what the contract makes of an id; a cursor may be forged, and no store keeps anything else.
+func printableASCII(s string) bool {
+	for _, b := range []byte(s) {
+		if b < ' ' || b > '~' {
+			return false
+		}
+	}
+	return true
 }

@@ -69,29 +69,43 @@ func TestNilWebhooksAreAnEmptyArray(t *testing.T) {
 	}
 }
 
-// What is over the cap is refused at once, and the server recovers by itself.
+// What is over the cap is refused at once, no token takes more than its share, and the server recovers by itself.
 func TestInFlightCap(t *testing.T) {
 	release := make(chan struct{})
 	entered := make(chan struct{}, 8)
 	f := newFixture(t, func(c *server.Config) {
-		c.MaxInFlight = 2
+		c.MaxInFlight = 4
 		c.Webhooks = lister(func(context.Context, store.PageQuery) (store.Page, error) {
 			entered <- struct{}{}
 			<-release
 			return store.Page{}, nil
 		})
 	})
+	second, third := f.newToken(tokenFor("acme")), f.newToken(tokenFor("acme"))
+	ask := func(token string) *answer {
+		return f.do(http.MethodGet, "/v1/organizations/acme/webhooks", http.Header{"Authorization": {"Bearer " + token}}, nil)
+	}
 	var wg sync.WaitGroup
-	for range 2 {
+	admit := func(token string) {
 		wg.Go(func() {
-			if a := f.list(""); a.StatusCode != http.StatusOK {
+			if a := ask(token); a.StatusCode != http.StatusOK {
 				t.Errorf("admitted request got %d", a.StatusCode)
 			}
 		})
 		<-entered
 	}
-	if a := f.list(""); a.StatusCode != 503 || a.Header.Get("Retry-After") == "" {
-		t.Errorf("third request got %d", a.StatusCode)
+	admit(f.token)
+	admit(f.token)
+	if a := ask(f.token); a.StatusCode != 429 || a.Header.Get("Retry-After") == "" {
+		t.Errorf("a token's third request got %d", a.StatusCode)
+	}
+	admit(second)
+	admit(second)
+	if a := ask(third); a.StatusCode != 503 || a.Header.Get("Retry-After") == "" {
+		t.Errorf("fifth request got %d", a.StatusCode)
+	}
+	if resp, _ := f.fetch("/docs"); resp.StatusCode != 200 {
+		t.Errorf("what needs no token got %d", resp.StatusCode)
 	}
 	close(release)
 	wg.Wait()
@@ -115,6 +129,9 @@ func TestConfigIsChecked(t *testing.T) {
 		{"public URL with query", func(c *server.Config) { c.PublicURL = "https://h?x" }, "public URL"},
 		{"base path", func(c *server.Config) { c.BasePath = "/:x" }, "base path"},
 		{"relative base path", func(c *server.Config) { c.BasePath = "v1" }, "base path"},
+		{"in flight", func(c *server.Config) { c.MaxInFlight = -1 }, "must be positive"},
+		{"burst", func(c *server.Config) { c.RateBurst = -1 }, "must be positive"},
+		{"timeout", func(c *server.Config) { c.RequestTimeout = -1 }, "must be positive"},
 		{"root", func(c *server.Config) { c.BasePath = "/" }, ""},
 	}
 	for _, test := range tests {

@@ -1,8 +1,13 @@
 package server_test
 
 import (
+	"crypto/sha256"
+	"encoding/base64"
+	"encoding/binary"
 	"fmt"
+	"math"
 	"net/http"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -124,6 +129,30 @@ func TestCursors(t *testing.T) {
 			t.Errorf("%d %s", a.StatusCode, a.body)
 		}
 	})
+}
+
+// Whoever knows the format can forge a cursor. All that comes of it is a 400, or a page of the organization itself.
+func TestForgedCursors(t *testing.T) {
+	f := newFixture(t)
+	f.seed("acme", 3)
+	for _, id := range []string{"wh_000001", "a\x00b", "\xff", "é", " ", strings.Repeat("z", 128), strings.Repeat("z", 129), "\n"} {
+		for _, at := range []int64{math.MinInt64, -1, 0, 1722591001000000, math.MaxInt64} {
+			for seek := range byte(6) {
+				a := f.list("?cursor=" + forge("acme", seek, at, id))
+				printable := regexp.MustCompile(`^[ -~]{1,128}$`).MatchString(id)
+				if want := printable && seek >= 1 && seek <= 4; a.StatusCode != 200 && a.StatusCode != 400 || want != (a.StatusCode == 200) {
+					t.Errorf("seek %d at %d id %q: %d %s", seek, at, id, a.StatusCode, a.body)
+				}
+			}
+		}
+	}
+}
+
+// forge makes a cursor as the server does.
+func forge(organization string, seek byte, at int64, id string) string {
+	tail := append(binary.BigEndian.AppendUint64(nil, uint64(at)), id...)
+	sum := sha256.Sum256(append(append([]byte(organization), 0, 1, seek), tail...))
+	return base64.RawURLEncoding.EncodeToString(append(append([]byte{1, seek}, sum[:8]...), tail...))
 }
 
 func query(t testing.TB, link *string) string {

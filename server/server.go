@@ -17,6 +17,7 @@ package server
 import (
 	"fmt"
 	"log/slog"
+	"math"
 	"net/http"
 	"net/url"
 	"regexp"
@@ -61,8 +62,8 @@ type Config struct {
 	RatePerSecond float64
 	RateBurst     int
 
-	// MaxInFlight is how many requests are worked on at once; what is over is a 503 right away.
-	// Default: DefaultMaxInFlight.
+	// MaxInFlight is how many requests are worked on at once; what is over is a 503 right away. One token may take
+	// up half of it, rounded up; what is over is a 429. Default: DefaultMaxInFlight.
 	MaxInFlight int
 
 	// RequestTimeout is how long the store may take for one request before it is a 503.
@@ -90,6 +91,9 @@ func (c Config) withDefaults() (Config, error) {
 	c.RateBurst = orDefault(c.RateBurst, DefaultRateBurst)
 	c.MaxInFlight = orDefault(c.MaxInFlight, DefaultMaxInFlight)
 	c.RequestTimeout = orDefault(c.RequestTimeout, DefaultRequestTimeout)
+	if c.RateBurst < 0 || c.MaxInFlight < 0 || c.MaxInFlight > math.MaxInt32 || c.RequestTimeout < 0 {
+		return c, fmt.Errorf("configuring server: rate burst, requests in flight and request timeout must be positive")
+	}
 	return c, nil
 }
 
@@ -127,20 +131,20 @@ func New(config Config) (http.Handler, error) {
 			return nil, err
 		}
 	}
-	limiter := &rateLimiter{perSecond: config.RatePerSecond, burst: config.RateBurst}
+	limiter := &limiter{perSecond: config.RatePerSecond, burst: config.RateBurst, inFlight: int32((config.MaxInFlight + 1) / 2)} //nolint:gosec // checked above
 	e.Use(
-		identify,                         // first, so that everything after can name the request
-		logAccess(config.Logger),         // outside of what may fail or panic, so that it sees the outcome
-		recoverPanic,                     // before any code that could panic
-		capInFlight(config.MaxInFlight),  // before any work is done
-		limitTime(config.RequestTimeout), // before the store is asked anything
-		matchRoute(e),                    // 404 and 405 come before 401: which paths exist is no secret
-		contract.only(
-			authenticate(config.Tokens), // who asks; nothing below is told to strangers
-			limiter.limit,               // by token, so after it is known
-			contract.checkRequest,       // reads the raw query, which the next one rewrites
-			contract.validate,           // parameters against the contract; fills in defaults
-			authorize,                   // last, so that a malformed organization is a 400
+		identify,                 // first, so that everything after can name the request
+		logAccess(config.Logger), // outside of what may fail or panic, so that it sees the outcome
+		recoverPanic,             // before any code that could panic
+		matchRoute(e),            // 404 and 405 come before 401: which paths exist is no secret
+		contract.only( // what strangers can have without a token takes up no place in flight
+			capInFlight(config.MaxInFlight),  // before any work is done
+			limitTime(config.RequestTimeout), // before the store is asked anything
+			authenticate(config.Tokens),      // who asks; nothing below is told to strangers
+			limiter.limit,                    // by token, so after it is known
+			contract.checkRequest,            // reads the raw query, which the next one rewrites
+			contract.validate,                // parameters against the contract; fills in defaults
+			authorize,                        // last, so that a malformed organization is a 400
 		),
 	)
 	return e, nil
