@@ -74,11 +74,15 @@ func checkSegment(id string) error {
 	return nil
 }
 
-// sameOriginOnly is the redirect policy: the token goes nowhere but to base's scheme, host and port.
-func sameOriginOnly(base *url.URL, next func(*http.Request, []*http.Request) error) func(*http.Request, []*http.Request) error {
+// sameOperationOnly is the redirect policy: the token goes nowhere but to base's scheme, host and port, and what is
+// answered there is the list that was asked for, not another organization's.
+func sameOperationOnly(base *url.URL, next func(*http.Request, []*http.Request) error) func(*http.Request, []*http.Request) error {
 	return func(req *http.Request, via []*http.Request) error {
 		if !strings.EqualFold(origin(req.URL), origin(base)) {
 			return fmt.Errorf("%w: from %s to %s", ErrCrossOrigin, origin(base), origin(req.URL))
+		}
+		if operation := operationOf(via[0], base); !endsIn(req.URL.EscapedPath(), operation) {
+			return fmt.Errorf("%w: a redirect does not lead to %q", ErrMalformedPage, operation)
 		}
 		if next != nil {
 			return next(req, via)

@@ -110,7 +110,7 @@ func TestTheCallersHTTPClientStaysAsItIs(t *testing.T) {
 		asked = true
 		return http.ErrUseLastResponse
 	}
-	url := serve(t, func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, "/v2", http.StatusFound) })
+	url := serve(t, func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, "/v2"+operation, http.StatusFound) })
 	_, err := newClientOf(t, testToken, url, client.WithHTTPClient(mine)).ListWebhooks(t.Context(), "acme")
 	if err == nil || !strings.Contains(err.Error(), "302 Found") || !asked {
 		t.Errorf("got %v, want the 302 that the caller's own policy stops at", err)

@@ -29,7 +29,7 @@ type doer struct {
 func newDoer(token secret.Secret, cfg *config) *doer {
 	d := &doer{token: token, cfg: cfg, http: *cfg.http}
 	d.timeout = fmt.Errorf("no whole answer within %v: %w", cfg.attemptTimeout, os.ErrDeadlineExceeded)
-	d.http.CheckRedirect = sameOriginOnly(cfg.baseURL, cfg.http.CheckRedirect)
+	d.http.CheckRedirect = sameOperationOnly(cfg.baseURL, cfg.http.CheckRedirect)
 	return d
 }
 
@@ -127,7 +127,7 @@ func permanent(err error) bool {
 		notTLS      tls.RecordHeaderError
 		lookup      *net.DNSError
 	)
-	return errors.Is(err, ErrCrossOrigin) || errors.Is(err, errRedirects) ||
+	return errors.Is(err, ErrCrossOrigin) || errors.Is(err, ErrMalformedPage) || errors.Is(err, errRedirects) ||
 		errors.As(err, &certificate) || errors.As(err, &notTLS) ||
 		errors.As(err, &lookup) && lookup.IsNotFound
 }

@@ -22,7 +22,7 @@ var (
 	ErrCrossOrigin      = errors.New("redirect to another origin refused") // the token never goes there
 	ErrPageLoop         = errors.New("page links form a loop")             // a link came again within one walk
 	ErrNoPage           = errors.New("no such page")                       // beyond the first or last page
-	ErrMalformedPage    = errors.New("malformed page")                     // a 2xx body or a link that breaks the contract
+	ErrMalformedPage    = errors.New("malformed page")                     // a 2xx body, a link or a redirect that breaks the contract
 	ErrResponseTooLarge = errors.New("response too large")                 // more than WithMaxResponseBytes
 )
 

@@ -22,6 +22,24 @@ func redirecting(status int) hostile {
 	}
 }
 
+// redirectedTo sends a request along these paths, the last of which answers with a page that is not acme's.
+func redirectedTo(name string, paths ...string) hostile {
+	next := map[string]string{"/v1" + operation: paths[0]}
+	for i, path := range paths[1:] {
+		next[paths[i]] = path
+	}
+	return hostile{
+		name: name, want: client.ErrMalformedPage, text: "redirect", requests: len(paths),
+		serve: fixed(func(w http.ResponseWriter, r *http.Request) {
+			if to, ok := next[r.URL.Path]; ok {
+				http.Redirect(w, r, to, http.StatusTemporaryRedirect)
+				return
+			}
+			_, _ = io.WriteString(w, body("", item("wh_1", nil)))
+		}),
+	}
+}
+
 func hostileAnswers() []hostile {
 	return []hostile{
 		redirecting(301), redirecting(302), redirecting(303), redirecting(307), redirecting(308),
@@ -44,13 +62,16 @@ func hostileAnswers() []hostile {
 		{
 			name: "redirect within the origin", webhooks: 1, requests: 2,
 			serve: fixed(func(w http.ResponseWriter, r *http.Request) {
-				if r.URL.Path != "/moved" {
-					http.Redirect(w, r, "/moved", http.StatusTemporaryRedirect)
+				if moved := "/api/v1" + operation; r.URL.Path != moved {
+					http.Redirect(w, r, moved, http.StatusTemporaryRedirect)
 				} else if r.Header.Get("Authorization") == "Bearer "+testToken {
 					_, _ = io.WriteString(w, body("", item("wh_1", nil)))
 				}
 			}),
 		},
+		redirectedTo("redirect to another organization", "/v1/organizations/other/webhooks"),
+		redirectedTo("redirect to another path", "/moved"),
+		redirectedTo("redirect to another organization by way of a path that fits", "/api/v1"+operation, "/v1/organizations/other/webhooks"),
 		{
 			name: "redirect to itself", text: "stopped after 10 redirects", requests: 10,
 			serve: fixed(func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, r.URL.Path, http.StatusFound) }),

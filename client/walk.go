@@ -65,8 +65,7 @@ func (c *Client) follow(link string) clientapi.RequestEditorFn {
 		if err != nil || strings.ContainsFunc(u.RawQuery, func(r rune) bool { return r <= ' ' || r > '~' }) {
 			return fmt.Errorf("%w: a link is not a URL", ErrMalformedPage)
 		}
-		operation := strings.TrimPrefix(req.URL.EscapedPath(), c.base.EscapedPath())
-		if !endsIn(u.EscapedPath(), operation) {
+		if operation := operationOf(req, c.base); !endsIn(u.EscapedPath(), operation) {
 			return fmt.Errorf("%w: a link leads to %q, not to %q", ErrMalformedPage, printable(u.Path), operation)
 		}
 		req.URL.RawQuery = u.RawQuery
@@ -84,6 +83,11 @@ func (w *walk) arrive(d direction, at **walk) clientapi.RequestEditorFn {
 		*at, err = w.next(d, req.URL.RawQuery)
 		return err
 	}
+}
+
+// operationOf returns the path that req, made by this package, asks for below base.
+func operationOf(req *http.Request, base *url.URL) string {
+	return strings.TrimPrefix(req.URL.EscapedPath(), base.EscapedPath())
 }
 
 // endsIn reports whether the last segments of path are those of tail, however they are escaped.
