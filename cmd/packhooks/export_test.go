@@ -8,6 +8,9 @@ import (
 // Main is what the tests' child processes run.
 var Main = main
 
+// ExitCode is what Main ends with.
+var ExitCode = exitCode
+
 var theContract = sync.OnceValues(func() (*contract, error) { return loadContract() })
 
 // ReadRows reads an import as far as it is good and returns the number of webhooks.

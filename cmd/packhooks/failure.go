@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"syscall"
 )
 
 // failure is an error that says what to do next, or that ends the program with a status of its own.
@@ -28,11 +27,12 @@ func usage(err error, format string, args ...any) error {
 }
 
 // exitCode prints an error, if there is one, as a line and perhaps a hint, and returns the status to exit with:
-// 1 for a failure, 2 for a command line that makes no sense. A reader that went away is no failure.
+// 1 for a failure, 2 for a command line that makes no sense. A reader of standard output that went away never gets
+// here: the Go runtime ends the process by SIGPIPE, as is usual.
 func exitCode(stderr io.Writer, err error) int {
 	var f *failure
 	switch {
-	case err == nil || errors.Is(err, syscall.EPIPE):
+	case err == nil:
 		return 0
 	case errors.Is(err, context.Canceled):
 		_, _ = fmt.Fprintln(stderr, "packhooks: interrupted")

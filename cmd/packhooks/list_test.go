@@ -4,12 +4,16 @@ import (
 	"bufio"
 	"encoding/json"
 	"fmt"
+	"net"
 	"net/http"
 	"net/http/httptest"
 	"regexp"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
+
+	packhooks "github.com/packhooks/packhooks/cmd/packhooks"
 )
 
 // reading is a place with a server of 300 webhooks, a token and their URL.
@@ -83,10 +87,20 @@ func TestListStopsQuietlyWhenTheReaderDoes(t *testing.T) {
 			t.Error(err)
 		}
 		_ = stdout.Close()
-		_ = cmd.Wait()
+		if err := cmd.Wait(); err == nil || err.Error() != "signal: broken pipe" {
+			t.Errorf("%s: ended with %v", output, err)
+		}
 		if errs.String() != "" {
 			t.Errorf("%s: said %q", output, errs.String())
 		}
+	}
+}
+
+func TestABrokenConnectionIsNotQuiet(t *testing.T) {
+	var errs strings.Builder
+	err := &net.OpError{Op: "write", Net: "tcp", Err: syscall.EPIPE} // of a database or a server that went away
+	if code := packhooks.ExitCode(&errs, err); code != 1 || !strings.Contains(errs.String(), "broken pipe") {
+		t.Errorf("exit %d: %q", code, errs.String())
 	}
 }
 
