@@ -2,8 +2,10 @@ package main_test
 
 import (
 	"crypto/rand"
+	"database/sql"
 	"fmt"
 	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 )
@@ -148,6 +150,24 @@ func TestImportIsInterrupted(t *testing.T) {
 	if got := p.must("[]", "import", "--org", "acme", "--replace", "-"); !strings.Contains(got, " 0 removed") {
 		t.Errorf("something was written: %s", got)
 	}
+}
+
+func TestImportDoesNotJudgeWhatTheStorageDid(t *testing.T) {
+	p := newPlace(t)
+	p.must("[]", "import", "--org", "acme", "-")
+	db, err := sql.Open("sqlite", filepath.Join(p.dir, "packhooks.db"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = db.Close() }()
+	if _, err := db.ExecContext(t.Context(), "CREATE TRIGGER broken BEFORE INSERT ON webhooks BEGIN SELECT RAISE(ABORT, 'broken'); END"); err != nil {
+		t.Fatal(err)
+	}
+	got := p.run(goodRow, "import", "--org", "acme", "-")
+	if got.code != 1 || !strings.Contains(got.err, "broken") || !strings.Contains(got.err, "run it again") || strings.Contains(got.err, "nothing was written") {
+		t.Errorf("exit %d: %s", got.code, got.err)
+	}
+	p.fails(1, "{}", []string{"import", "--org", "acme", "-"}, "nothing was written")
 }
 
 func TestImportNamesWhatIsWrongWithTheCommand(t *testing.T) {
