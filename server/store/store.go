@@ -157,6 +157,10 @@ var (
 	// ErrWrongKey is a store that was sealed under keys that the cipher does not hold.
 	ErrWrongKey = errors.New("the keyset does not belong to this database")
 
+	// ErrOutcomeUnknown is an import whose end was not confirmed: it is done wholly or not at all, and may be
+	// repeated to find out.
+	ErrOutcomeUnknown = errors.New("the database did not confirm the import")
+
 	// ErrDuplicateID is an import that holds an id twice.
 	ErrDuplicateID = errors.New("duplicate webhook id")
 )

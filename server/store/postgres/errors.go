@@ -13,6 +13,8 @@ import (
 // transientClasses are the beginnings of the SQLSTATEs that may pass by themselves.
 var transientClasses = []string{
 	"08",    // connection trouble; a pooler's own errors too
+	"28",    // the password or who may connect is being changed
+	"3D000", // the database is being restored
 	"53",    // too many connections, disk full
 	"57P",   // shutdown, start-up, a dropped database
 	"57014", // canceled: by a timeout, as our own cancellation is told apart before

@@ -133,6 +133,48 @@ func importDuringReencryption(t *testing.T, h Harness) {
 	equal(t, "repeated import", load(t, s, "acme", changed), store.ImportResult{Updated: 1})
 }
 
+// reencryptionDuringImport: an import of what is stored already must not bring the old key's ciphertexts back.
+func reencryptionDuringImport(t *testing.T, h Harness) {
+	if h.Again == nil {
+		return
+	}
+	path, file := newKeyFile(t)
+	keys := &interrupted{Keyset: file}
+	s, all := h.Open(t, keys), newWebhooks(700)
+	load(t, s, "acme", all...)
+	rotate(t, path)
+	check(t, keys.Reload())
+
+	staged, done, imported := make(chan struct{}), make(chan struct{}), make(chan error)
+	begin := func() { // when the first batch was read for re-encryption, and before it is replaced
+		go func() {
+			_, err := s.ImportWebhooks(t.Context(), "acme", func(yield func(store.Webhook, error) bool) {
+				for i, w := range all {
+					if i == 600 { // by then a batch is staged
+						close(staged)
+						<-done
+					}
+					if !yield(w, nil) {
+						return
+					}
+				}
+			}, false)
+			imported <- err
+		}()
+		<-staged
+	}
+	keys.before.Store(&begin)
+	check(t, s.Reencrypt(t.Context(), nil))
+	close(done)
+	check(t, <-imported)
+	forget(t, path)
+	alone, err := keyset.Open(path)
+	check(t, err)
+	fresh, err := h.Again(t, s, alone)
+	check(t, err)
+	equal(t, "webhooks under the new key alone", list(t, fresh, "acme"), all)
+}
+
 func wrongKeys(t *testing.T, h Harness) {
 	if h.Again == nil {
 		return

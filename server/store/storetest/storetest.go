@@ -57,6 +57,7 @@ func Run(t *testing.T, h Harness) {
 		{"tokens live until they expire or are revoked", tokens},
 		{"re-encryption needs no pause", reencryption},
 		{"imports and re-encryption exclude each other", importDuringReencryption},
+		{"re-encryption outlives an import of what is stored", reencryptionDuringImport},
 		{"keys of another database are refused", wrongKeys},
 		{"secrets open in their place only", movedSecrets},
 		{"cancellation is the caller's error", cancellation},

@@ -90,13 +90,21 @@ func (im *importing) stageBatch(batch []store.Webhook) {
 	alike := im.alike(staged)
 	for i := 0; i < len(batch) && im.err == nil; i++ {
 		w := batch[i]
-		// One that does not open is replaced.
-		stored, err := im.reveal(im.ctx, im.organization, w.ID, alike[w.ID])
-		if staged[i].Secret = alike[w.ID]; err != nil || string(stored) != w.Secret {
+		if staged[i].Secret = alike[w.ID]; !im.holds(w, staged[i].Secret) {
 			staged[i].Secret, im.err = im.seal(im.ctx, im.organization, w.ID, w.Secret)
 		}
 	}
 	im.insert(staged)
+}
+
+// holds reports whether a stored ciphertext, if there is one, is that of w's secret and may stay. One under an old key
+// may not: a re-encryption that has begun will replace it, and the merge would bring it back.
+func (im *importing) holds(w store.Webhook, stored bytea) bool {
+	if stored == nil || im.Cipher.Stale(stored) {
+		return false
+	}
+	text, err := im.reveal(im.ctx, im.organization, w.ID, stored)
+	return err == nil && string(text) == w.Secret
 }
 
 // alike returns the ciphertexts of the webhooks that are stored with the same values.
@@ -142,7 +150,11 @@ func (im *importing) merge(replace bool) (store.ImportResult, error) {
 	}
 	touched := im.exec(im.SQL.MergeUpsert, im.organization)
 	created := im.number(im.SQL.Count, im.organization) - before + removed
-	im.exec("COMMIT")
+	if im.err == nil {
+		if im.exec("COMMIT"); im.err != nil {
+			im.err = fmt.Errorf("%w: %w", store.ErrOutcomeUnknown, im.err)
+		}
+	}
 	return store.ImportResult{Created: created, Updated: touched - created, Unchanged: im.staged - touched, Removed: removed}, im.err
 }
 
