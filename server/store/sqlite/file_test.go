@@ -137,7 +137,8 @@ func TestOpen(t *testing.T) {
 // TestLockedDatabase holds the one lock that SQLite has for writers, as the merge of a large import does.
 func TestLockedDatabase(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "packhooks.db")
-	s := openAt(t, path, newKeys(t))
+	keys := newKeys(t)
+	s := openAt(t, path, keys)
 	load(t, s, "secret")
 	token := store.NewToken()
 	hash, _ := store.HashToken(token)
@@ -148,8 +149,9 @@ func TestLockedDatabase(t *testing.T) {
 	_, err = other.ExecContext(t.Context(), "BEGIN IMMEDIATE")
 	check(t, err)
 
-	t.Run("reads and tokens do not wait", func(t *testing.T) {
+	t.Run("opening, reads and tokens do not wait", func(t *testing.T) {
 		began := time.Now()
+		s := openAt(t, path, keys)
 		_, err := s.ListWebhooks(t.Context(), store.PageQuery{OrganizationID: "acme", Limit: 1})
 		check(t, err)
 		_, err = s.Authenticate(t.Context(), token)
