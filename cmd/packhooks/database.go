@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
+	"regexp"
 	"strings"
 	"time"
 
@@ -28,14 +29,14 @@ type database struct {
 
 // location names a database and what seals the signing secrets there.
 type location struct {
-	DB         string `name:"db" default:"packhooks.db" help:"SQLite file or PostgreSQL DSN."`
+	DB         string `name:"db" default:"packhooks.db" help:"SQLite file or postgres:// URL."`
 	KeysetFile string `placeholder:"FILE" help:"Keyset that seals signing secrets. Default: beside an SQLite database. PACKHOOKS_KEYSET may hold the keyset itself."`
 }
 
 // pool is how PostgreSQL is used.
 type pool struct {
 	Migrate          postgres.MigrateMode `group:"PostgreSQL:" enum:"auto,check,off" default:"auto" help:"What to do when tables are out of date: ${enum}."`
-	MigrateDB        string               `group:"PostgreSQL:" name:"migrate-db" placeholder:"DSN" help:"Where to migrate, when --db leads to a pooler."`
+	MigrateDB        string               `group:"PostgreSQL:" name:"migrate-db" placeholder:"URL" help:"Where to migrate, when --db leads to a pooler."`
 	MaxConns         int                  `group:"PostgreSQL:" default:"10" help:"Connections to open at most."`
 	MinConns         int                  `group:"PostgreSQL:" default:"0" help:"Connections to keep open."`
 	MaxConnLifetime  time.Duration        `group:"PostgreSQL:" default:"30m" help:"How long to use a connection."`
@@ -43,7 +44,42 @@ type pool struct {
 }
 
 func (l *location) postgres() bool {
-	return strings.HasPrefix(l.DB, "postgres://") || strings.HasPrefix(l.DB, "postgresql://")
+	_, ok := postgresURL(l.DB)
+	return ok
+}
+
+// AfterApply is called by kong once the flags are there, but only while no struct that this one is embedded in has an
+// AfterApply of its own. It refuses what would be the path of a file that is named by a password.
+func (l *location) AfterApply() error {
+	url, ok := postgresURL(l.DB)
+	if ok {
+		l.DB = url
+	} else if strings.Contains(l.DB, "://") || keywords.MatchString(l.DB) {
+		return errors.New("--db is neither the path of a file nor of the form postgres://user@host/database")
+	}
+	return nil
+}
+
+// AfterApply is that of location, for both databases.
+func (d *database) AfterApply() error {
+	url, ok := postgresURL(d.MigrateDB)
+	if d.MigrateDB != "" && !ok {
+		return errors.New("--migrate-db is not of the form postgres://user@host/database")
+	}
+	if ok {
+		d.MigrateDB = url
+	}
+	return d.location.AfterApply()
+}
+
+// keywords matches how libpq's other form of a DSN begins; a file of such a name can be given as ./name.
+var keywords = regexp.MustCompile(`^\s*\w+\s*=`)
+
+// postgresURL returns text with its scheme in lower case, in which alone pgx knows it.
+func postgresURL(text string) (string, bool) {
+	scheme, rest, ok := strings.Cut(text, "://")
+	scheme = strings.ToLower(scheme)
+	return scheme + "://" + rest, ok && (scheme == "postgres" || scheme == "postgresql")
 }
 
 // open opens the database; an SQLite file that is not there is made, with its keyset.

@@ -27,6 +27,9 @@ type keysetFile struct {
 
 // AfterApply is called by kong once the flags are there.
 func (k *keysetFile) AfterApply() error {
+	if err := k.location.AfterApply(); err != nil {
+		return err
+	}
 	if k.KeysetFile == "" && (k.postgres() || os.Getenv(keysetVariable) != "") {
 		return errors.New("--keyset-file is needed: keys commands work on a file")
 	}

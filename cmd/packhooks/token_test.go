@@ -81,6 +81,38 @@ func TestNoDatabaseIsMadeByMistake(t *testing.T) {
 	}
 }
 
+func TestNoDSNIsTakenForAFileOrPrinted(t *testing.T) {
+	p := newPlace(t)
+	refused := []string{"host=127.0.0.1 password=hunter2", " password = 'hunter2'", "password=hunter2", "mysql://u:hunter2@h/x", " postgres://u:hunter2@h/x", "file://hunter2"}
+	for _, db := range refused {
+		for _, args := range [][]string{
+			{"token", "create", "--org", "acme"}, {"token", "list"}, {"token", "revoke", "x"}, {"import", "--org", "acme", "-"}, {"delete", "--org", "acme", "x"},
+			{"migrate"}, {"keys", "reencrypt"}, {"keys", "init"}, {"keys", "add"}, {"keys", "promote", "1"}, {"keys", "list"}, {"serve", "--listen=127.0.0.1:0"},
+		} {
+			for _, got := range []outcome{p.run("[]", append(args, "--db", db)...), p.with("PACKHOOKS_DB="+db).run("[]", args...)} {
+				if got.code != 2 || !strings.Contains(got.err, "--db is neither") || !strings.Contains(got.err, "postgres://user@host/database") || strings.Contains(got.err, "hunter2") {
+					t.Errorf("packhooks %v of %q: exit %d: %s", args, db, got.code, got.err)
+				}
+			}
+		}
+	}
+	for _, db := range []string{"POSTGRES://u:a:hunter2@127.0.0.1:1/x", "PostgreSQL://u:hunter2@127.0.0.1:1/x"} {
+		if got := p.run("", "migrate", "--db", db); got.code != 1 || !strings.Contains(got.err, "storage is unavailable") || strings.Contains(got.err, "hunter2") {
+			t.Errorf("%s: exit %d: %s", db, got.code, got.err)
+		}
+		if got := p.run("", "migrate", "--db", "postgres://h/x", "--migrate-db", db); got.code != 1 || !strings.Contains(got.err, "storage is unavailable") || strings.Contains(got.err, "hunter2") {
+			t.Errorf("%s: exit %d: %s", db, got.code, got.err)
+		}
+	}
+	if got := p.run("", "migrate", "--db", "postgres://h/x", "--migrate-db", "host=h password=hunter2"); got.code != 2 || strings.Contains(got.err, "hunter2") {
+		t.Errorf("exit %d: %s", got.code, got.err)
+	}
+	p.must("", "token", "create", "--org", "acme", "--db", "./a=b c=d.db")
+	if files, _ := filepath.Glob(filepath.Join(p.dir, "*hunter2*")); len(files) != 0 {
+		t.Errorf("made %v", files)
+	}
+}
+
 func TestDelete(t *testing.T) {
 	p := newPlace(t)
 	p.must(goodRow+"\n"+bad("wh_1", "wh_2")+"\n"+bad("wh_1", "-x"), "import", "--org", "acme", "-")
