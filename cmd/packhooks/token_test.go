@@ -87,7 +87,7 @@ func TestNoDSNIsTakenForAFileOrPrinted(t *testing.T) {
 	for _, db := range refused {
 		for _, args := range [][]string{
 			{"token", "create", "--org", "acme"}, {"token", "list"}, {"token", "revoke", "x"}, {"import", "--org", "acme", "-"}, {"delete", "--org", "acme", "x"},
-			{"migrate"}, {"keys", "reencrypt"}, {"keys", "init"}, {"keys", "add"}, {"keys", "promote", "1"}, {"keys", "list"}, {"serve", "--listen=127.0.0.1:0"},
+			{"migrate"}, {"keys", "reencrypt"}, {"keys", "init"}, {"keys", "add"}, {"keys", "promote", "1"}, {"keys", "list"}, {"serve", "--listen=nowhere"},
 		} {
 			for _, got := range []outcome{p.run("[]", append(args, "--db", db)...), p.with("PACKHOOKS_DB="+db).run("[]", args...)} {
 				if got.code != 2 || !strings.Contains(got.err, "--db is neither") || !strings.Contains(got.err, "postgres://user@host/database") || strings.Contains(got.err, "hunter2") {
