@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -32,24 +33,26 @@ func (*checkCmd) Help() string {
 }
 
 func (c *checkCmd) Run(ctx context.Context, t *terminal) error {
+	report, err := c.check(ctx)
+	if err == nil {
+		err = c.write(t.Out, report)
+	}
+	if err != nil { // nobody could tell, and 1 would say that somebody did
+		return usage(err, "packhooks check --help shows what is needed")
+	}
+	return c.verdict(report)
+}
+
+func (c *checkCmd) check(ctx context.Context) (*conformance.Report, error) {
 	token, err := c.read()
 	if err != nil {
-		return err
+		return nil, err
 	}
 	report, err := conformance.Run(ctx, conformance.Config{
 		URL: c.URL, Organization: c.Org, Token: token, ForeignOrganization: c.ForeignOrg,
 		MaxPages: c.MaxPages, MaxRequests: c.MaxRequests, Rate: c.Rate, Timeout: c.Timeout,
 	})
-	if ctx.Err() != nil {
-		return ctx.Err()
-	}
-	if err != nil {
-		return usage(err, "packhooks check --help shows what is needed")
-	}
-	if err := c.write(t.Out, report); err != nil {
-		return err
-	}
-	return c.verdict(report)
+	return report, cmp.Or(ctx.Err(), err)
 }
 
 func (c *checkCmd) write(out io.Writer, report *conformance.Report) error {

@@ -7,19 +7,21 @@ import (
 	"net/http/httputil"
 	"net/url"
 	"strings"
+	"syscall"
 	"testing"
 )
 
 func TestCheckOfOurOwnServer(t *testing.T) {
 	p := reading(t)
-	out := p.must("", "check", "--org", "acme", "--strict", "--rate", "1000")
+	args := []string{"check", "--org", "acme", "--rate", "1000", "--url", p.url()}
+	out := p.must("", append(args, "--strict")...)
 	if !strings.Contains(out, " 0 fail, 0 advice, 0 inconclusive\n") || strings.Contains(out, "\n    |") {
 		t.Errorf("got %s", out)
 	}
 	var report struct {
 		Checks []struct{ Name, Provenance, Outcome string }
 	}
-	if err := json.Unmarshal([]byte(p.must("", "check", "--org", "acme", "--rate", "1000", "--output", "json")), &report); err != nil {
+	if err := json.Unmarshal([]byte(p.must("", append(args, "--output", "json")...)), &report); err != nil {
 		t.Fatal(err)
 	}
 	if got := strings.Count(out, "\n"); got != len(report.Checks)+1 {
@@ -29,7 +31,7 @@ func TestCheckOfOurOwnServer(t *testing.T) {
 
 func TestCheckOfAServerThatDiffers(t *testing.T) {
 	p := reading(t)
-	target, err := url.Parse(strings.TrimPrefix(p.env[len(p.env)-1], "PACKHOOKS_URL="))
+	target, err := url.Parse(p.url())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -60,4 +62,28 @@ func TestCheckThatCannotTell(t *testing.T) {
 	p.fails(2, "", []string{"check", "--org", "acme", "--url", srv.URL}, "could not tell")
 	p.fails(2, "", []string{"check", "--url", srv.URL}, "--org")
 	p.fails(2, "", []string{"check", "--org", "acme", "--url", "localhost"}, "base url")
+	p.with("PACKHOOKS_TOKEN_FILE=not-there").fails(2, "", []string{"check", "--org", "acme", "--url", srv.URL}, "not-there")
+}
+
+func TestCheckIsInterrupted(t *testing.T) {
+	arrived := make(chan struct{}, 100)
+	srv := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+		arrived <- struct{}{}
+		<-r.Context().Done()
+	}))
+	defer srv.Close()
+	cmd := newPlace(t).command("check", "--org", "acme", "--url", srv.URL)
+	var errs strings.Builder
+	cmd.Stderr = &errs
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	<-arrived
+	if err := cmd.Process.Signal(syscall.SIGTERM); err != nil {
+		t.Fatal(err)
+	}
+	_ = cmd.Wait()
+	if code := cmd.ProcessState.ExitCode(); code != 2 || errs.String() != "packhooks: interrupted\n" {
+		t.Errorf("exit %d: %q", code, errs.String())
+	}
 }

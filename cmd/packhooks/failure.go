@@ -30,18 +30,18 @@ func usage(err error, format string, args ...any) error {
 // 1 for a failure, 2 for a command line that makes no sense. A reader of standard output that went away never gets
 // here: the Go runtime ends the process by SIGPIPE, as is usual.
 func exitCode(stderr io.Writer, err error) int {
-	var f *failure
-	switch {
-	case err == nil:
+	if err == nil {
 		return 0
-	case errors.Is(err, context.Canceled):
+	}
+	f := &failure{code: 1}
+	errors.As(err, &f)
+	if errors.Is(err, context.Canceled) {
 		_, _ = fmt.Fprintln(stderr, "packhooks: interrupted")
-		return 1
+		return f.code
 	}
 	_, _ = fmt.Fprintf(stderr, "packhooks: %s\n", printable(err.Error()))
-	if !errors.As(err, &f) {
-		return 1
+	if f.hint != "" {
+		_, _ = fmt.Fprintf(stderr, "packhooks: hint: %s\n", f.hint)
 	}
-	_, _ = fmt.Fprintf(stderr, "packhooks: hint: %s\n", f.hint)
 	return f.code
 }

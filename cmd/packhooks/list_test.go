@@ -26,6 +26,10 @@ func reading(t *testing.T) place {
 	return p.with("PACKHOOKS_TOKEN="+token, "PACKHOOKS_URL="+d.url)
 }
 
+func (p place) url() string {
+	return strings.TrimPrefix(p.env[len(p.env)-1], "PACKHOOKS_URL=")
+}
+
 func TestListAsTable(t *testing.T) {
 	p := reading(t)
 	table := p.must("", "list", "--org", "acme", "--per-page", "25")

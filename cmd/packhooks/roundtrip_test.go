@@ -39,7 +39,7 @@ func TestEveryPropertyComesBack(t *testing.T) {
 	compare(t, []any{full}, p.must("", "list", "--org", "acme", "--output", "json", "--limit", "1", "--show-secrets"))
 
 	t.Run("from server to server", func(t *testing.T) {
-		p.must("", "import", "--org", "copy", "--from-org", "acme", "--from", strings.TrimPrefix(p.env[1], "PACKHOOKS_URL="))
+		p.must("", "import", "--org", "copy", "--from-org", "acme", "--from", p.url())
 		token := strings.TrimSpace(p.must("", "token", "create", "--org", "copy"))
 		compare(t, []any{full, least}, p.with("PACKHOOKS_TOKEN="+token).must("", "export", "--org", "copy", "--output", "json"))
 	})
