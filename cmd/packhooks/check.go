@@ -14,7 +14,7 @@ import (
 )
 
 type checkCmd struct {
-	URL         string        `required:"" help:"Server to check, with its base path. It may be any server of this API."`
+	URL         string        `required:"" env:"-" help:"Server to check, with its base path. It may be any server of this API."`
 	Org         string        `required:"" help:"Organization to read; best one with several webhooks."`
 	ForeignOrg  string        `help:"Organization that the token does not cover. Default: a name that nobody has."`
 	Output      string        `enum:"table,json" default:"table" env:"-" help:"One of ${enum}."`

@@ -8,7 +8,7 @@ import (
 )
 
 type deleteCmd struct {
-	Org string   `required:"" help:"Organization that the webhooks are of."`
+	Org string   `required:"" env:"-" help:"Organization that the webhooks are of."`
 	IDs []string `arg:"" name:"id" help:"Webhooks to remove."`
 	database
 }

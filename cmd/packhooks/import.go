@@ -18,7 +18,7 @@ import (
 )
 
 type importCmd struct {
-	Org     string `required:"" help:"Organization that the webhooks are for."`
+	Org     string `required:"" env:"-" help:"Organization that the webhooks are for."`
 	File    string `arg:"" optional:"" help:"Webhooks as the API prints them: a JSON array, a page of the API, or NDJSON; - is standard input."`
 	From    string `placeholder:"URL" env:"-" help:"Read the webhooks from the API at this URL instead."`
 	FromOrg string `placeholder:"ORG" env:"-" help:"Organization to read there. Default: the one of --org."`

@@ -130,6 +130,29 @@ func TestReadersSayWhatIsMissing(t *testing.T) {
 	}
 }
 
+func TestFlagsAndVariablesForTheToken(t *testing.T) {
+	p := reading(t)
+	token, _ := strings.CutPrefix(p.env[len(p.env)-2], "PACKHOOKS_TOKEN=")
+	good, wrong := p.write("good", token), p.write("wrong", "phk_wrong")
+	list := func(p place, flags ...string) {
+		t.Helper()
+		p.must("", append([]string{"list", "--org", "acme", "--limit", "1"}, flags...)...)
+	}
+	list(p.with("PACKHOOKS_TOKEN_FILE="+wrong), "--token", token)
+	list(p.with("PACKHOOKS_TOKEN_FILE="+wrong), "--token-file", good)
+	list(p.with("PACKHOOKS_TOKEN=phk_wrong"), "--token-file", good)
+	list(p.with("PACKHOOKS_TOKEN=phk_wrong", "PACKHOOKS_TOKEN_FILE="+good))
+	p.fails(2, "", []string{"list", "--org", "acme", "--token", token, "--token-file", good}, "--token and --token-file")
+}
+
+func TestVariablesThatWouldBeDangerous(t *testing.T) {
+	p := newPlace(t, "PACKHOOKS_ORG=acme", "PACKHOOKS_URL=http://127.0.0.1:1/v1")
+	for _, args := range [][]string{{"import", "-"}, {"delete", "x"}, {"token", "create"}} {
+		p.fails(2, "[]", args, "--org")
+	}
+	p.fails(2, "", []string{"check", "--org", "acme"}, "--url")
+}
+
 // breaking serves one page and then fails, and says nasty things about it.
 func breaking(t *testing.T) string {
 	t.Helper()

@@ -9,10 +9,10 @@ import (
 	"github.com/packhooks/packhooks/client"
 )
 
-// credentials are what a server of the API wants to see.
+// credentials are what a server of the API wants to see. A variable counts only when neither flag is there.
 type credentials struct {
-	Token     string `help:"Token to read with. Other users of the machine see flags; the variable they do not."`
-	TokenFile string `type:"existingfile" placeholder:"FILE" help:"File that holds the token to read with."`
+	Token     string `env:"-" xor:"token" help:"Token to read with. Other users of the machine see flags; PACKHOOKS_TOKEN they do not."`
+	TokenFile string `env:"-" xor:"token" type:"existingfile" placeholder:"FILE" help:"File that holds the token to read with. Or PACKHOOKS_TOKEN_FILE."`
 }
 
 // remote is an organization's webhooks on a server of the API.
@@ -25,6 +25,9 @@ type remote struct {
 
 // read returns the token, or nothing: a server that asks for none can be checked without one.
 func (c credentials) read() (string, error) {
+	if c.Token == "" && c.TokenFile == "" {
+		c = credentials{Token: os.Getenv("PACKHOOKS_TOKEN"), TokenFile: os.Getenv("PACKHOOKS_TOKEN_FILE")}
+	}
 	if c.TokenFile == "" {
 		return c.Token, nil
 	}

@@ -18,7 +18,7 @@ type tokenCmd struct {
 }
 
 type tokenCreateCmd struct {
-	Org     []string `required:"" help:"Organizations that the token may read."`
+	Org     []string `required:"" env:"-" help:"Organizations that the token may read."`
 	Name    string   `env:"-" help:"What the token is for."`
 	Expires lifetime `env:"-" placeholder:"90d" help:"How long the token is good for, in d, h, m or s. Default: for ever."`
 	database
