@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"fmt"
+	"slices"
 
 	"github.com/packhooks/packhooks/server/store"
 )
@@ -14,6 +15,8 @@ type deleteCmd struct {
 }
 
 func (c *deleteCmd) Run(ctx context.Context, t *terminal) error {
+	slices.Sort(c.IDs)
+	c.IDs = slices.Compact(c.IDs)
 	return c.useExisting(ctx, func(db store.Store) error {
 		if err := db.DeleteWebhooks(ctx, c.Org, c.IDs); err != nil {
 			return err

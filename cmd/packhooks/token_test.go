@@ -118,7 +118,7 @@ func TestDelete(t *testing.T) {
 	p.must(goodRow+"\n"+bad("wh_1", "wh_2")+"\n"+bad("wh_1", "-x"), "import", "--org", "acme", "-")
 	p.fails(1, "", []string{"delete", "--org", "acme", "wh_1", "wh_3"}, "wh_3")
 	p.fails(1, "", []string{"delete", "--org", "other", "wh_1"}, "wh_1")
-	if got := p.must("", "delete", "--org", "acme", "--", "wh_1", "wh_2", "-x"); got != "acme: 3 removed\n" {
+	if got := p.must("", "delete", "--org", "acme", "--", "wh_1", "wh_2", "-x", "wh_1"); got != "acme: 3 removed\n" {
 		t.Errorf("got %q", got)
 	}
 }
