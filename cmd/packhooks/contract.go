@@ -18,7 +18,7 @@ import (
 
 // contract holds what enters the database to the schemas of the API, so that the server can answer with it.
 type contract struct {
-	webhook *openapi3.Schema
+	webhook, page *openapi3.Schema
 }
 
 // loadContract also refuses organizations that no request could ever name.
@@ -33,7 +33,8 @@ func loadContract(organizations ...string) (*contract, error) {
 			return nil, fmt.Errorf("organization %q: %w", id, reason(err))
 		}
 	}
-	return &contract{webhook: doc.Components.Schemas["Webhook"].Value}, nil
+	schemas := doc.Components.Schemas
+	return &contract{webhook: schemas["Webhook"].Value, page: schemas["WebhookPage"].Value}, nil
 }
 
 // storeWebhook reads a webhook as the API prints them.

@@ -113,6 +113,8 @@ func TestImportTakesEveryFormat(t *testing.T) {
 	expect(import_(`{"meta":{},"data":[`+bad("true", "false")+`],"links":{"prev":null,"next":"x"}}`), "0 created, 1 updated, 0 unchanged, 0 removed")
 	expect(import_(`{"data":[`+second+`],"links":{"prev":null,"next":null}}`, "--replace"), "0 created, 0 updated, 1 unchanged, 1 removed")
 	expect(import_(bad(`"enabled"`, `"extra":{"id":"x"},"enabled"`)), "1 created, 0 updated, 0 unchanged, 0 removed")
+	expect(import_(bad(`{"id"`, `{"x":{"data":[]},"object":"webhook","id"`)+"\n"+second), "0 created, 0 updated, 2 unchanged, 0 removed")
+	expect(import_(`{"x":{"id":1},"object":"list","meta":{},"data":[`+second+`]}`), "0 created, 0 updated, 1 unchanged, 0 removed")
 	expect(import_("[]", "--replace"), "0 created, 0 updated, 0 unchanged, 2 removed")
 	expect(import_(bad("q9NhjkjV9o", `\\ud800 \ud83d\ude00 �`)), "1 created, 0 updated, 0 unchanged, 0 removed")
 

@@ -37,18 +37,33 @@ func (c *contract) readRows(input io.Reader, whole bool) (feed, error) {
 	if errors.Is(err, io.EOF) {
 		return nil, errors.New("the input is empty")
 	}
-	second, _ := peek.Token() // what is wrong with it is found again, with its place
+	page := first == json.Delim('{') && !c.beginsRow(peek)
 	input = io.MultiReader(head, input)
-	name, named := second.(string)
 	switch {
 	case first == json.Delim('['):
 		return func(emit func(row) error) error { return readWholeArray(boundedDecoder(input), emit) }, nil
-	case first == json.Delim('{') && named && c.webhook.Properties[name] == nil:
+	case page:
 		return func(emit func(row) error) error { return readPage(boundedDecoder(input), whole, emit) }, nil
 	case whole:
 		return nil, hint(errors.New("--replace needs input that shows where it ends, which NDJSON does not"), "packhooks export --output json writes an array")
 	}
 	return func(emit func(row) error) error { return readLines(input, emit) }, nil
+}
+
+// beginsRow tells a webhook from a page by the first of an object's names that either of them has. What is wrong with
+// the object is found again, with its place.
+func (c *contract) beginsRow(decoder *json.Decoder) bool {
+	for decoder.More() {
+		token, _ := decoder.Token()
+		name, _ := token.(string)
+		if row := c.webhook.Properties[name] != nil; row || c.page.Properties[name] != nil {
+			return row
+		}
+		if decoder.Decode(new(json.RawMessage)) != nil {
+			return false
+		}
+	}
+	return false
 }
 
 // readLines reads NDJSON, which looks complete wherever it is cut between two lines.
