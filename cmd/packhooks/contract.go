@@ -4,6 +4,8 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
+	"slices"
 	"strings"
 	"time"
 
@@ -43,6 +45,9 @@ func (c *contract) storeWebhook(data []byte) (store.Webhook, error) {
 	if err != nil {
 		return store.Webhook{}, err
 	}
+	maps.DeleteFunc(fields, func(name string, value any) bool { // a vendor may write null for what is absent
+		return value == nil && c.webhook.Properties[name] != nil && !slices.Contains(c.webhook.Required, name)
+	})
 	if err := c.webhook.VisitJSON(fields, openapi3.WithStringFormatValidator("date-time", openapi3.NewCallbackValidator(checkTime))); err != nil {
 		return store.Webhook{}, reason(err)
 	}

@@ -54,6 +54,7 @@ func TestImportRefuses(t *testing.T) {
 		{"a string for a boolean", bad("true", `"true"`), []string{"line 1", "enabled", "boolean"}},
 		{"a number for a string", bad(`"wh_1"`, `1`), []string{"line 1", "id", "string"}},
 		{"null", bad(`"wh_1"`, `null`), []string{"line 1", "id", "nullable"}},
+		{"null under a name in another case", bad(`"enabled"`, `"Event_Code":null,"enabled"`), []string{"line 1", "Event_Code", `"event_code"`}},
 		{"an empty string", bad(`https://a.example/`, ``), []string{"line 1", "endpoint", "length"}},
 		{"a long id", bad(`wh_1`, strings.Repeat("x", 129)), []string{"line 1", "id", "length"}},
 		{"a long endpoint", bad(`https://a.example/`, strings.Repeat("x", 8193)), []string{"line 1", "endpoint", "length"}},
@@ -115,6 +116,7 @@ func TestImportTakesEveryFormat(t *testing.T) {
 	expect(import_(bad(`"enabled"`, `"extra":{"id":"x"},"enabled"`)), "1 created, 0 updated, 0 unchanged, 0 removed")
 	expect(import_(bad(`{"id"`, `{"x":{"data":[]},"object":"webhook","id"`)+"\n"+second), "0 created, 0 updated, 2 unchanged, 0 removed")
 	expect(import_(`{"x":{"id":1},"object":"list","meta":{},"data":[`+second+`]}`), "0 created, 0 updated, 1 unchanged, 0 removed")
+	expect(import_(bad(`"enabled"`, `"event_code":null,"x":null,"enabled"`)), "0 created, 0 updated, 1 unchanged, 0 removed")
 	expect(import_("[]", "--replace"), "0 created, 0 updated, 0 unchanged, 2 removed")
 	expect(import_(bad("q9NhjkjV9o", `\\ud800 \ud83d\ude00 �`)), "1 created, 0 updated, 0 unchanged, 0 removed")
 
