@@ -3,6 +3,7 @@ SHELL   := /bin/sh
 GO      ?= go
 TOOL    := $(GO) tool -modfile=tools/go.mod
 FUZZTIME ?= 10s
+FAULTS ?= .
 # Exact, as npx would otherwise take whatever is newest today.
 REDOCLY := REDOCLY_TELEMETRY=off REDOCLY_SUPPRESS_UPDATE_NOTICE=true npx --yes @redocly/cli@2.77.0
 
@@ -50,7 +51,7 @@ prism: ## Run the conformance checks against Prism's mock (needs npm)
 
 .PHONY: faults
 faults: ## Kill, stop and overload the real binary; prints figures (Linux; PostgreSQL where installed)
-	$(GO) test -tags faults -count=1 -timeout 60m -v ./cmd/packhooks/faults
+	$(GO) test -tags faults -count=1 -timeout 60m -v -run '$(FAULTS)' ./cmd/packhooks/faults
 
 .PHONY: lint
 lint: ## Lint the Go code, the tools included

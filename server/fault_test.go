@@ -37,6 +37,9 @@ func TestFaultsOfTheStore(t *testing.T) {
 		{"broken", func(context.Context, store.PageQuery) (store.Page, error) {
 			return store.Page{}, errors.New("secret-cause")
 		}, 500},
+		{"cannot be encoded", func(context.Context, store.PageQuery) (store.Page, error) {
+			return store.Page{Webhooks: []store.Webhook{{ID: "a", CreatedAt: time.Date(10000, 1, 1, 0, 0, 0, 0, time.UTC)}}, HasNext: true}, nil
+		}, 500},
 		{"panic", func(context.Context, store.PageQuery) (store.Page, error) { panic("secret-value") }, 500},
 		{"runtime panic", func(context.Context, store.PageQuery) (store.Page, error) {
 			var p *store.Page
@@ -49,6 +52,9 @@ func TestFaultsOfTheStore(t *testing.T) {
 			a := f.list("")
 			if a.StatusCode != test.want || strings.Contains(string(a.body), "secret") || strings.Contains(string(a.body), "dialing") {
 				t.Errorf("%d %s", a.StatusCode, a.body)
+			}
+			if a.Header.Get("Link") != "" {
+				t.Errorf("Link is %q", a.Header.Get("Link"))
 			}
 			if test.want == 503 && a.Header.Get("Retry-After") != "1" {
 				t.Errorf("Retry-After is %q", a.Header.Get("Retry-After"))

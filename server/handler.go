@@ -1,7 +1,6 @@
 package server
 
 import (
-	"bytes"
 	"context"
 	"encoding/json"
 	"net/http"
@@ -51,21 +50,15 @@ type plainJSON struct {
 }
 
 func (r plainJSON) VisitListWebhooksResponse(w http.ResponseWriter) error {
-	var body bytes.Buffer
-	encoder := json.NewEncoder(&body)
-	encoder.SetEscapeHTML(false)
-	if err := encoder.Encode(r.Body); err != nil {
-		return err
-	}
 	w.Header().Set("Content-Type", "application/json")
 	w.Header().Set("Cache-Control", r.Headers.CacheControl)
 	w.Header().Set("X-Request-Id", r.Headers.XRequestID)
 	if r.Headers.Link != nil {
 		w.Header().Set("Link", *r.Headers.Link)
 	}
-	w.WriteHeader(http.StatusOK)
-	_, err := body.WriteTo(w)
-	return err
+	encoder := json.NewEncoder(w) // which writes nothing before it has encoded all
+	encoder.SetEscapeHTML(false)
+	return encoder.Encode(r.Body)
 }
 
 // pageQuery is what a request asks of the store. Its page size is there: the contract has a default.
