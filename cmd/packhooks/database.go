@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"math"
 	"os"
 	"regexp"
 	"strings"
@@ -60,7 +61,7 @@ func (l *location) AfterApply() error {
 	return nil
 }
 
-// AfterApply is that of location, for both databases.
+// AfterApply is that of location, for both databases, and checks the limits.
 func (d *database) AfterApply() error {
 	url, ok := postgresURL(d.MigrateDB)
 	if d.MigrateDB != "" && !ok {
@@ -68,6 +69,15 @@ func (d *database) AfterApply() error {
 	}
 	if ok {
 		d.MigrateDB = url
+	}
+	err := checkLimits(
+		limit{"max-conns", "be at least 1", 1 <= d.MaxConns && d.MaxConns <= math.MaxInt32},
+		limit{"min-conns", "be between 0 and --max-conns", 0 <= d.MinConns && d.MinConns <= d.MaxConns},
+		limit{"max-conn-lifetime", "be above 0", d.MaxConnLifetime > 0},
+		limit{"statement-timeout", "be above 0", d.StatementTimeout > 0},
+	)
+	if err != nil {
+		return err
 	}
 	return d.location.AfterApply()
 }

@@ -36,6 +36,25 @@ type serveCmd struct {
 	database
 }
 
+// AfterApply is called by kong once the flags are there.
+func (c *serveCmd) AfterApply() error {
+	err := checkLimits(
+		limit{"drain", "not be negative", c.Drain >= 0},
+		limit{"rate", "not be 0; below 0 is no limit", c.Rate > 0 || c.Rate < 0},
+		limit{"rate-burst", "be at least 1", c.RateBurst >= 1},
+		limit{"max-in-flight", "be at least 1", c.MaxInFlight >= 1},
+		limit{"request-timeout", "be above 0", c.RequestTimeout > 0},
+		limit{"read-timeout", "be above 0", c.ReadTimeout > 0},
+		limit{"write-timeout", "be above 0", c.WriteTimeout > 0},
+		limit{"idle-timeout", "be above 0", c.IdleTimeout > 0},
+		limit{"max-header-bytes", "be at least 1", c.MaxHeaderBytes >= 1},
+	)
+	if err != nil {
+		return err
+	}
+	return c.database.AfterApply()
+}
+
 func (c *serveCmd) Run(ctx context.Context, t *terminal) error {
 	listener, err := c.listen(ctx)
 	if err != nil {

@@ -317,6 +317,18 @@ func TestReadinessNamesTheStorage(t *testing.T) {
 	}
 }
 
+func TestServeRefusesLimitsThatMakeNoSense(t *testing.T) {
+	p := newPlace(t)
+	for _, flag := range []string{
+		"--drain=-1s", "--rate=0", "--rate=nan", "--rate-burst=0", "--rate-burst=-1", "--max-in-flight=0", "--max-in-flight=-1", "--request-timeout=0",
+		"--request-timeout=-1s", "--read-timeout=0", "--write-timeout=-1s", "--idle-timeout=0", "--max-header-bytes=0",
+		"--max-conns=0", "--max-conns=9999999999", "--min-conns=-1", "--min-conns=11", "--max-conn-lifetime=0", "--statement-timeout=-1s",
+	} {
+		name, _, _ := strings.Cut(flag, "=")
+		p.fails(2, "", []string{"serve", "--listen=nowhere", flag}, name+" must ")
+	}
+}
+
 func TestServeBoundsRequests(t *testing.T) {
 	p := newPlace(t)
 	d := p.serve("--max-header-bytes=4096", "--read-timeout=400ms")
