@@ -100,18 +100,18 @@ func interruptible(ctx context.Context, input io.Reader) io.Reader {
 	return reader
 }
 
-// write imports rows; an error of a row says where it stands. Of one of the storage only the next run can tell whether
-// it came before the commit or after it.
+// write imports rows; an error of a row says where it stands.
 func (c *importCmd) write(ctx context.Context, t *terminal, contract *contract, name string, bar *progressbar.ProgressBar, rows feed) error {
 	reader := rowReader{contract: contract, seed: maphash.MakeSeed(), seen: map[uint64]uint32{}}
 	var result store.ImportResult
 	err := c.use(ctx, func(db store.Store) (err error) {
 		result, err = db.ImportWebhooks(ctx, c.Org, reader.webhooks(rows), c.Replace)
+		err = cmp.Or(reader.failed, err) // without what the store says of it
 		switch {
-		case reader.failed != nil: // without what the store says of it
-			return fmt.Errorf("%s: %w; nothing was written", name, reader.failed)
+		case errors.Is(err, store.ErrOutcomeUnknown): // said of an interruption too, so that is not wrapped
+			return hint(errors.New(err.Error()), "run it again: an import can be repeated")
 		case err != nil:
-			return hint(err, "run it again: an import can be repeated")
+			return fmt.Errorf("%s: %w; nothing was written", name, err)
 		}
 		return nil
 	})

@@ -156,7 +156,7 @@ func TestImportIsInterrupted(t *testing.T) {
 	}
 }
 
-func TestImportDoesNotJudgeWhatTheStorageDid(t *testing.T) {
+func TestImportSaysWhetherAnythingWasWritten(t *testing.T) {
 	p := newPlace(t)
 	p.must("[]", "import", "--org", "acme", "-")
 	db, err := sql.Open("sqlite", filepath.Join(p.dir, "packhooks.db"))
@@ -164,14 +164,23 @@ func TestImportDoesNotJudgeWhatTheStorageDid(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer func() { _ = db.Close() }()
-	if _, err := db.ExecContext(t.Context(), "CREATE TRIGGER broken BEFORE INSERT ON webhooks BEGIN SELECT RAISE(ABORT, 'broken'); END"); err != nil {
-		t.Fatal(err)
-	}
-	got := p.run(goodRow, "import", "--org", "acme", "-")
-	if got.code != 1 || !strings.Contains(got.err, "broken") || !strings.Contains(got.err, "run it again") || strings.Contains(got.err, "nothing was written") {
-		t.Errorf("exit %d: %s", got.code, got.err)
+	execute := func(statements string) {
+		t.Helper()
+		if _, err := db.ExecContext(t.Context(), statements); err != nil {
+			t.Fatal(err)
+		}
 	}
 	p.fails(1, "{}", []string{"import", "--org", "acme", "-"}, "nothing was written")
+	execute("CREATE TRIGGER broken BEFORE INSERT ON webhooks BEGIN SELECT RAISE(ABORT, 'broken'); END")
+	p.fails(1, goodRow, []string{"import", "--org", "acme", "-"}, "broken", "nothing was written")
+
+	// A reference that is looked at by the COMMIT alone.
+	execute("DROP TRIGGER broken; CREATE TABLE referred (id TEXT PRIMARY KEY); CREATE TABLE referring (id TEXT REFERENCES referred DEFERRABLE INITIALLY DEFERRED);" +
+		"CREATE TRIGGER dangling AFTER INSERT ON webhooks BEGIN INSERT INTO referring VALUES ('x'); END")
+	got := p.run(goodRow, "import", "--org", "acme", "-")
+	if got.code != 1 || !strings.Contains(got.err, "did not confirm") || !strings.Contains(got.err, "run it again") || strings.Contains(got.err, "nothing was written") {
+		t.Errorf("exit %d: %s", got.code, got.err)
+	}
 }
 
 func TestImportNamesWhatIsWrongWithTheCommand(t *testing.T) {
