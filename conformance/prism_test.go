@@ -76,7 +76,10 @@ func startPrism(t *testing.T) (url string) {
 		conn, err := net.Dial("tcp", address)
 		if err == nil {
 			check(t, conn.Close())
-			t.Cleanup(func() { cancel(); <-ended })
+			t.Cleanup(func() {
+				cancel()
+				t.Logf("Prism ended: %v", <-ended)
+			})
 			return fmt.Sprintf("http://%s", address)
 		}
 		select {

@@ -34,7 +34,7 @@ var errCursor = errors.New("not a cursor of this organization's list; take it fr
 func (c cursor) format(organizationID string) string {
 	b := append(make([]byte, 0, cursorHead+maxID), cursorVersion, byte(c.seek))
 	b = append(b, make([]byte, cursorCheck)...)
-	b = binary.BigEndian.AppendUint64(b, uint64(c.position.CreatedAt.UnixMicro())) //nolint:gosec // the bits, sign and all
+	b = binary.BigEndian.AppendUint64(b, uint64(c.position.CreatedAt.UnixMicro()))
 	b = append(b, c.position.ID...)
 	copy(b[2:], checkOf(organizationID, b))
 	return base64.RawURLEncoding.EncodeToString(b)
