@@ -43,10 +43,23 @@ type terminal struct {
 }
 
 func main() {
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	context.AfterFunc(ctx, stop) // a second signal ends the process at once
+	ctx := untilSignal()
 	t := &terminal{Program: os.Args[0], In: os.Stdin, Out: os.Stdout, Err: os.Stderr}
 	os.Exit(exitCode(os.Stderr, run(ctx, os.Args[1:], t)))
+}
+
+// untilSignal returns a context that the first signal ends. The second one ends the process, however soon it comes.
+func untilSignal() context.Context {
+	ctx, cancel := context.WithCancel(context.Background())
+	signals := make(chan os.Signal, 2)
+	signal.Notify(signals, os.Interrupt, syscall.SIGTERM)
+	go func() {
+		<-signals
+		cancel()
+		<-signals
+		os.Exit(130) // as a shell says of a program that was interrupted
+	}()
+	return ctx
 }
 
 func run(ctx context.Context, args []string, t *terminal) error {
