@@ -129,6 +129,33 @@ func TestForbiddenIsTheSameForWhatIsNotThere(t *testing.T) {
 	}
 }
 
+// Every operation has a story here: what it answers is the token's own organization's, whatever ids it is asked by.
+func TestEveryOperationKeepsOrganizationsApart(t *testing.T) {
+	stories := map[string]func(*fixture){
+		"listWebhooks": func(f *fixture) {
+			f.put("acme", f.seed("other", 2)[0])
+			if got := ids(f.list("").page(f)); len(got) != 1 {
+				f.Errorf("acme sees %v", got)
+			}
+			bearer := http.Header{"Authorization": {"Bearer " + f.token}}
+			if a := f.do(http.MethodGet, "/v1/organizations/other/webhooks", bearer, nil); a.StatusCode != 403 {
+				f.Errorf("other's list is answered %d", a.StatusCode)
+			}
+		},
+	}
+	for _, item := range contract.Spec.Paths.Map() {
+		for _, operation := range item.Operations() {
+			t.Run(operation.OperationID, func(t *testing.T) {
+				story, ok := stories[operation.OperationID]
+				if !ok {
+					t.Fatal("no story: show here what it answers, and that it answers nothing of another organization")
+				}
+				story(newFixture(t))
+			})
+		}
+	}
+}
+
 func TestRateLimit(t *testing.T) {
 	f := newFixture(t, func(c *server.Config) { c.RatePerSecond, c.RateBurst = 0.5, 3 })
 	other := http.Header{"Authorization": {"Bearer " + f.newToken(tokenFor("acme"))}}

@@ -38,6 +38,31 @@ func TestEveryPropertyComesBack(t *testing.T) {
 	compare(t, []any{masked}, p.must("", "list", "--org", "acme", "--output", "json", "--limit", "1"))
 	compare(t, []any{full}, p.must("", "list", "--org", "acme", "--output", "json", "--limit", "1", "--show-secrets"))
 
+	t.Run("each change by itself", func(t *testing.T) {
+		now := maps.Clone(full)
+		reimport := func() {
+			t.Helper()
+			p.must(ndjson([]any{now, least}), "import", "--org", "acme", "-")
+			compare(t, []any{now, least}, p.must("", "export", "--org", "acme", "--output", "json"))
+		}
+		for name, property := range schema.Properties {
+			if name == "id" {
+				continue
+			}
+			if now[name] = another(t, name, now[name]); property.Value.Type.Is("string") {
+				withNUL := maps.Clone(now)
+				withNUL[name] = "\x00"
+				p.fails(1, ndjson([]any{withNUL}), []string{"import", "--org", "acme", "-"}, name)
+			}
+			reimport()
+			if !slices.Contains(schema.Required, name) {
+				delete(now, name)
+				reimport()
+			}
+		}
+		p.must(ndjson([]any{full}), "import", "--org", "acme", "-")
+	})
+
 	t.Run("from server to server", func(t *testing.T) {
 		p.must("", "import", "--org", "copy", "--from-org", "acme", "--from", p.url())
 		token := strings.TrimSpace(p.must("", "token", "create", "--org", "copy"))
@@ -53,9 +78,36 @@ func compare(t *testing.T, want []any, output string) {
 	}
 	slices.SortFunc(got, func(a, b any) int { return strings.Compare(id(b), id(a)) })
 	slices.SortFunc(want, func(a, b any) int { return strings.Compare(id(b), id(a)) })
-	if !reflect.DeepEqual(got, want) {
+	for i := 0; i < len(want) && len(got) == len(want); i++ {
+		got, want := got[i].(map[string]any), want[i].(map[string]any)
+		for _, name := range slices.Sorted(maps.Keys(want)) {
+			if !reflect.DeepEqual(got[name], want[name]) {
+				t.Errorf("%s: sent %v, came back %v; see store.Webhook, server/handler.go, and in server/store internal/sqlstore/row.go and each queries.sql",
+					name, want[name], got[name])
+			}
+		}
+	}
+	if !t.Failed() && !reflect.DeepEqual(got, want) {
 		t.Errorf("got  %v\nwant %v", got, want)
 	}
+}
+
+// another is a value of the same schema.
+func another(t *testing.T, name string, value any) any {
+	t.Helper()
+	switch v := value.(type) {
+	case bool:
+		return !v
+	case float64:
+		return v + 1
+	case string:
+		if changed := strings.Replace(v, "2024-", "2025-", 1); changed != v {
+			return changed
+		}
+		return v + " changed"
+	}
+	t.Fatalf("teach this test to change the value of %s", name)
+	return nil
 }
 
 func id(webhook any) string { return fmt.Sprint(webhook.(map[string]any)["id"]) }

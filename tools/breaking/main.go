@@ -139,7 +139,7 @@ func (c change) judge(released, current, changelog string) error {
 	case len(c.breaking) > 0 && semver.Compare(semver.Major(current), semver.Major(released)) <= 0:
 		return fmt.Errorf("a breaking change needs a new major version: info.version is %s, released is %s", current[1:], released[1:])
 	case len(c.diff) > 0 && current == released:
-		return fmt.Errorf("the contract changed: raise info.version above the released %s", released[1:])
+		return fmt.Errorf("the contract changed: raise info.version above the released %s, and say how in a section \"## Contract X.Y.Z\" of CHANGELOG.md", released[1:])
 	case len(c.diff) > 0 && !hasEntry(changelog, current[1:]):
 		return fmt.Errorf("the contract changed: CHANGELOG.md needs a section %q that says how", "## Contract "+current[1:])
 	}
