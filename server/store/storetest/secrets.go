@@ -41,6 +41,15 @@ func forget(t testing.TB, path string) {
 	check(t, os.WriteFile(path, text, 0o600))
 }
 
+// againWithNewKeyAlone opens the database of s with the primary key of a keyset's file and no other.
+func againWithNewKeyAlone(t testing.TB, h Harness, s store.Store, path string) (store.Store, error) {
+	t.Helper()
+	forget(t, path)
+	alone, err := keyset.Open(path)
+	check(t, err)
+	return h.Again(t, s, alone)
+}
+
 // interrupted is a keyset that lets something happen once, just before it seals.
 type interrupted struct {
 	*keyset.Keyset
@@ -104,10 +113,7 @@ func reencryption(t *testing.T, h Harness) {
 	equal(t, "webhooks", len(list(t, reader, "other")), 700)
 	check(t, s.Reencrypt(t.Context(), nil))
 	if h.Again != nil {
-		forget(t, path)
-		alone, err := keyset.Open(path)
-		check(t, err)
-		fresh, err := h.Again(t, s, alone)
+		fresh, err := againWithNewKeyAlone(t, h, s, path)
 		check(t, err)
 		equal(t, "webhooks under the new key alone", list(t, fresh, "acme"), all)
 	}
@@ -167,10 +173,7 @@ func reencryptionDuringImport(t *testing.T, h Harness) {
 	check(t, s.Reencrypt(t.Context(), nil))
 	close(done)
 	check(t, <-imported)
-	forget(t, path)
-	alone, err := keyset.Open(path)
-	check(t, err)
-	fresh, err := h.Again(t, s, alone)
+	fresh, err := againWithNewKeyAlone(t, h, s, path)
 	check(t, err)
 	equal(t, "webhooks under the new key alone", list(t, fresh, "acme"), all)
 }
@@ -186,10 +189,7 @@ func wrongKeys(t *testing.T, h Harness) {
 
 	// Until everything is re-encrypted, the new key alone will not do.
 	rotate(t, path)
-	forget(t, path)
-	alone, err := keyset.Open(path)
-	check(t, err)
-	_, err = h.Again(t, s, alone)
+	_, err = againWithNewKeyAlone(t, h, s, path)
 	wantError(t, "opening with the new key alone", err, store.ErrWrongKey)
 	check(t, s.Ready(t.Context()))
 }
