@@ -43,25 +43,30 @@ var importRules = []struct {
 	{
 		pkg: "server",
 		forbid: []string{
-			"server/store/sqlite", "server/store/postgres", "modernc.org/...", "github.com/jackc/...",
+			"server/store/sqlite", "server/store/postgres", "modernc.org/...", "zombiezen.com/...", "github.com/jackc/...",
 			"github.com/pressly/...", "database/sql",
 		},
 		why: "a program that embeds the server links only the engine that it chose",
 	},
 	{
 		pkg:    "server/store",
-		forbid: []string{"server", "server/store/sqlite", "server/store/postgres", "client/...", "gen/...", "github.com/labstack/..."},
-		why:    "the storage knows neither HTTP nor the engines that implement it",
+		forbid: []string{"server", "server/store/sqlite", "server/store/postgres", "client", "gen/clientapi"},
+		why:    "the storage knows neither the handler nor the engines that implement it",
+	},
+	{
+		pkg:    "server/document",
+		forbid: []string{"server", "server/store/...", "client", "gen/clientapi"},
+		why:    "the document is the contract's, whoever keeps or serves it",
 	},
 	{
 		pkg:    "server/store/sqlite",
-		forbid: []string{"server", "server/store/postgres", "client/...", "gen/...", "github.com/labstack/...", "github.com/jackc/..."},
-		why:    "one engine does not bring the other, nor HTTP",
+		forbid: []string{"server", "server/store/postgres", "client", "gen/clientapi", "github.com/jackc/..."},
+		why:    "one engine does not bring the other, nor the handler",
 	},
 	{
 		pkg:    "server/store/postgres",
-		forbid: []string{"server", "server/store/sqlite", "client/...", "gen/...", "github.com/labstack/...", "modernc.org/..."},
-		why:    "one engine does not bring the other, nor HTTP",
+		forbid: []string{"server", "server/store/sqlite", "client", "gen/clientapi", "modernc.org/...", "zombiezen.com/..."},
+		why:    "one engine does not bring the other, nor the handler",
 	},
 	{
 		pkg:    "conformance",

@@ -11,6 +11,7 @@ import (
 	"github.com/packhooks/packhooks/client/clienttest"
 	"github.com/packhooks/packhooks/conformance"
 	"github.com/packhooks/packhooks/server"
+	"github.com/packhooks/packhooks/server/document"
 	"github.com/packhooks/packhooks/server/store"
 	"github.com/packhooks/packhooks/server/store/keyset"
 	"github.com/packhooks/packhooks/server/store/sqlite"
@@ -20,7 +21,7 @@ func TestOurServerConformsOnSQLite(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "test.db")
 	keys, err := keyset.Create(path + ".keyset")
 	check(t, err)
-	db, err := sqlite.Open(t.Context(), path, keys)
+	db, err := sqlite.Open(t.Context(), path, keys, sqlite.Options{})
 	check(t, err)
 	t.Cleanup(func() { check(t, db.Close()) })
 	mustConform(t, runOn(t, db))
@@ -29,9 +30,9 @@ func TestOurServerConformsOnSQLite(t *testing.T) {
 // runOn fills a store with sixty webhooks and checks our server on it, at its default rate.
 func runOn(t *testing.T, db store.Store) *conformance.Report {
 	t.Helper()
-	_, err := db.ImportWebhooks(t.Context(), "acme", func(yield func(store.Webhook, error) bool) {
+	_, err := db.ImportWebhooks(t.Context(), "acme", func(yield func(document.Document, error) bool) {
 		for _, w := range newList(60) {
-			if !yield(w, nil) {
+			if !yield(document.New(w)) {
 				return
 			}
 		}

@@ -12,7 +12,9 @@ import (
 	"time"
 
 	"github.com/packhooks/packhooks/conformance"
+	"github.com/packhooks/packhooks/gen/serverapi"
 	"github.com/packhooks/packhooks/server"
+	"github.com/packhooks/packhooks/server/document"
 	"github.com/packhooks/packhooks/server/store"
 )
 
@@ -22,14 +24,14 @@ const (
 )
 
 // list is a store of one organization in memory.
-type list []store.Webhook
+type list []serverapi.Webhook
 
 // newList returns n webhooks in order; every three of them were created at the same moment.
 func newList(n int) list {
 	l := make(list, n)
 	for i := range l {
 		at := time.Date(2024, 8, 2, 9, 30, i/3, 0, time.UTC)
-		l[i] = store.Webhook{
+		l[i] = serverapi.Webhook{
 			ID: fmt.Sprintf("wh_%06d", i), EventCode: "orders.created", Endpoint: "https://myapp.packcloud.local/<order>",
 			Secret: secret, Enabled: i%2 == 0, CreatedAt: at, UpdatedAt: at,
 		}
@@ -41,20 +43,25 @@ func (l list) ListWebhooks(_ context.Context, q store.PageQuery) (store.Page, er
 	if q.OrganizationID != "acme" {
 		return store.Page{}, nil
 	}
-	at, found := slices.BinarySearchFunc(l, q.Position, func(w store.Webhook, p store.Position) int {
-		return cmp.Or(w.CreatedAt.Compare(p.CreatedAt), cmp.Compare(w.ID, p.ID))
+	at, found := slices.BinarySearchFunc(l, q.Bound, func(w serverapi.Webhook, b store.Bound) int {
+		return cmp.Or(w.CreatedAt.Compare(b.CreatedAt), cmp.Compare(w.ID, b.ID))
 	})
-	if found && (q.Seek == store.After || q.Seek == store.UpTo) {
+	if found && q.Bound.After {
 		at++
 	}
 	from, to := at, min(at+q.Limit, len(l))
-	switch q.Seek {
-	case store.Start:
-		from, to = 0, min(q.Limit, len(l))
-	case store.Before, store.UpTo:
+	if q.Backward {
 		from, to = max(0, at-q.Limit), at
 	}
-	return store.Page{Webhooks: slices.Clone(l[from:to]), HasPrev: from > 0, HasNext: to < len(l)}, nil
+	page := store.Page{HasPrev: from > 0, HasNext: to < len(l)}
+	for _, w := range l[from:to] {
+		d, err := document.New(w)
+		if err != nil {
+			return store.Page{}, err
+		}
+		page.Webhooks = append(page.Webhooks, d)
+	}
+	return page, nil
 }
 
 func (l list) Authenticate(_ context.Context, text string) (store.Grant, error) {

@@ -3,7 +3,6 @@ package server
 import (
 	"errors"
 	"net/http"
-	"net/url"
 	"slices"
 	"strings"
 	"sync"
@@ -34,7 +33,7 @@ func authenticate(tokens store.Authenticator) echo.MiddlewareFunc {
 			if err != nil {
 				return err
 			}
-			exchangeOf(ctx).grant = grant
+			stateOf(ctx).grant = grant
 			return next(c)
 		}
 	}
@@ -52,19 +51,11 @@ func bearerToken(authorization []string) (string, bool) {
 // authorize lets a request through when its token covers the organization in its path.
 func authorize(next echo.HandlerFunc) echo.HandlerFunc {
 	return func(c echo.Context) error {
-		organization := c.Param(organizationParam)
-		if c.Request().URL.RawPath != "" { // then echo matched the encoded path
-			decoded, err := url.PathUnescape(organization)
-			if err != nil {
-				return err
-			}
-			organization = decoded
-		}
-		x := exchangeOf(c.Request().Context())
-		if !slices.Contains(x.grant.Organizations, organization) {
+		s := stateOf(c.Request().Context())
+		if !slices.Contains(s.grant.Organizations, s.requested) {
 			return &problem{status: http.StatusForbidden, detail: "the token does not cover this organization"}
 		}
-		x.organization = organization
+		s.organization = s.requested
 		return next(c)
 	}
 }
@@ -85,7 +76,7 @@ type account struct {
 
 func (l *limiter) limit(next echo.HandlerFunc) echo.HandlerFunc {
 	return func(c echo.Context) error {
-		a := l.account(exchangeOf(c.Request().Context()).grant.TokenID)
+		a := l.account(stateOf(c.Request().Context()).grant.TokenID)
 		defer a.inFlight.Add(-1)
 		if a.inFlight.Add(1) > l.inFlight {
 			return tryLater(http.StatusTooManyRequests, time.Second,

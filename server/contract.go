@@ -3,13 +3,13 @@ package server
 import (
 	"errors"
 	"fmt"
-	"net/http"
-	"regexp"
+	"net/url"
+	"slices"
 
 	"github.com/getkin/kin-openapi/openapi3"
 	"github.com/getkin/kin-openapi/openapi3filter"
+	"github.com/getkin/kin-openapi/routers"
 	"github.com/labstack/echo/v4"
-	echomiddleware "github.com/oapi-codegen/echo-middleware"
 
 	"github.com/packhooks/packhooks/api"
 	"github.com/packhooks/packhooks/gen/serverapi"
@@ -18,71 +18,98 @@ import (
 // organizationParam is the path parameter that authorization goes by.
 const organizationParam = "organizationId"
 
-// contract is api/openapi.yaml at run time.
-type contract struct {
-	operations map[string]*openapi3.Operation // by method and echo path
-	validate   echo.MiddlewareFunc
+// operation is an operation of the contract at run time.
+type operation struct {
+	route   *routers.Route
+	query   map[string]*openapi3.Parameter
+	names   []string // of the query parameters
+	hasBody bool
 }
 
-// loadContract reads the embedded contract for a server below basePath.
-func loadContract(basePath string) (*contract, error) {
-	doc, err := openapi3.NewLoader().LoadFromData(api.Spec)
+// loadOperations reads the operations of the contract, by id.
+func loadOperations() (map[string]*operation, error) {
+	doc, err := api.Load()
 	if err != nil {
-		return nil, fmt.Errorf("loading contract: %w", err)
+		return nil, err
 	}
-	// The base path alone: a server with a host would make the validator compare it with the Host header.
-	doc.Servers = openapi3.Servers{{URL: basePath + "/"}}
-	c := &contract{
-		operations: map[string]*openapi3.Operation{},
-		validate: echomiddleware.OapiRequestValidatorWithOptions(doc, &echomiddleware.Options{
-			SilenceServersWarning: true,
-			MultiErrorHandler:     invalidRequest,
-			Options: openapi3filter.Options{
-				MultiError: true,
-				// Its own authentication would run without the request's context; authenticate has run before.
-				AuthenticationFunc: openapi3filter.NoopAuthenticationFunc,
-			},
-		}),
-	}
+	operations := map[string]*operation{}
 	for path, item := range doc.Paths.Map() {
-		for method, operation := range item.Operations() {
-			operation.Parameters = append(operation.Parameters, item.Parameters...)
-			if operation.Parameters.GetByInAndName(openapi3.ParameterInPath, organizationParam) == nil {
+		for method, o := range item.Operations() {
+			params := slices.Concat(item.Parameters, o.Parameters)
+			if params.GetByInAndName(openapi3.ParameterInPath, organizationParam) == nil {
 				return nil, fmt.Errorf("loading contract: %s %s has no path parameter %q to authorize by", method, path, organizationParam)
 			}
-			c.operations[method+" "+basePath+echoPath(path)] = operation
-		}
-	}
-	return c, nil
-}
-
-var pathParam = regexp.MustCompile(`\{([^}]+)\}`)
-
-// echoPath is a path of the contract as echo writes it.
-func echoPath(path string) string { return pathParam.ReplaceAllString(path, ":$1") }
-
-func (ct *contract) operation(c echo.Context) *openapi3.Operation {
-	return ct.operations[c.Request().Method+" "+c.Path()]
-}
-
-// only applies middlewares, the first outermost, to the contract's operations and to nothing else.
-func (ct *contract) only(middlewares ...echo.MiddlewareFunc) echo.MiddlewareFunc {
-	return func(next echo.HandlerFunc) echo.HandlerFunc {
-		chain := next
-		for i := len(middlewares) - 1; i >= 0; i-- {
-			chain = middlewares[i](chain)
-		}
-		return func(c echo.Context) error {
-			if ct.operation(c) == nil {
-				return next(c)
+			op := &operation{
+				route:   &routers.Route{Spec: doc, Path: path, PathItem: item, Method: method, Operation: o},
+				query:   map[string]*openapi3.Parameter{},
+				hasBody: o.RequestBody != nil,
 			}
-			return chain(c)
+			for _, p := range params {
+				if p.Value.In == openapi3.ParameterInQuery {
+					op.query[p.Value.Name] = p.Value
+					op.names = append(op.names, fmt.Sprintf("%q", p.Value.Name))
+				}
+			}
+			slices.Sort(op.names)
+			operations[o.OperationID] = op
 		}
 	}
+	return operations, nil
+}
+
+// options let kin-openapi validate all parameters before it reports. Who asks is known by then: its own authentication
+// would run without the request's context.
+var options = &openapi3filter.Options{MultiError: true, AuthenticationFunc: openapi3filter.NoopAuthenticationFunc}
+
+// validate holds a request to the contract, and writes the defaults of absent query parameters into its query. What
+// kin-openapi lets through or drops in silence is looked for first.
+func (op *operation) validate(next echo.HandlerFunc) echo.HandlerFunc {
+	return func(c echo.Context) error {
+		r := c.Request()
+		query, violations := op.readQuery(r.URL.RawQuery)
+		if len(violations) > 0 {
+			return badParameters(violations...)
+		}
+		if !op.hasBody && r.ContentLength != 0 {
+			return badRequest("this operation takes no request body")
+		}
+		path, err := pathParams(c)
+		if err != nil {
+			return badRequest("malformed percent-encoding in the path")
+		}
+		err = openapi3filter.ValidateRequest(r.Context(), &openapi3filter.RequestValidationInput{
+			Request: r, PathParams: path, QueryParams: query, Route: op.route, Options: options,
+		})
+		if err != nil {
+			return invalidRequest(err)
+		}
+		stateOf(r.Context()).requested = path[organizationParam]
+		return next(c)
+	}
+}
+
+// pathParams decodes the parameters in the path. Echo has matched the encoded path where there is one.
+func pathParams(c echo.Context) (map[string]string, error) {
+	params := make(map[string]string, 1)
+	for i, name := range c.ParamNames() {
+		value := c.ParamValues()[i]
+		if c.Request().URL.RawPath != "" {
+			var err error
+			if value, err = url.PathUnescape(value); err != nil {
+				return nil, err
+			}
+		}
+		params[name] = value
+	}
+	return params, nil
 }
 
 // invalidRequest names each parameter that does not fit the contract.
-func invalidRequest(violations openapi3.MultiError) *echo.HTTPError {
+func invalidRequest(err error) error {
+	var violations openapi3.MultiError
+	if !errors.As(err, &violations) {
+		violations = openapi3.MultiError{err}
+	}
 	var params []serverapi.ParameterError
 	for _, violation := range violations {
 		var invalid *openapi3filter.RequestError
@@ -90,11 +117,10 @@ func invalidRequest(violations openapi3.MultiError) *echo.HTTPError {
 			params = append(params, serverapi.ParameterError{Parameter: invalid.Parameter.Name, Detail: reason(invalid)})
 		}
 	}
-	refusal := echo.NewHTTPError(http.StatusBadRequest)
-	if len(params) > 0 {
-		return refusal.SetInternal(badParameters(params...))
+	if len(params) == 0 {
+		return badRequest("the request does not fit the contract")
 	}
-	return refusal.SetInternal(violations)
+	return badParameters(params...)
 }
 
 // reason says what is wrong with a parameter without repeating its value.

@@ -10,15 +10,27 @@ import (
 	"github.com/packhooks/packhooks/server/store"
 )
 
-// cursor is a place in an organization's list and the side of it on which the page lies.
+// cursor is a bound in an organization's list and the side of it on which the page lies.
 //
-// On the wire it is the base64url of: version (1 byte), seek (1), check (8), microseconds since 1970 (8, big endian),
+// On the wire it is the base64url of: version (1 byte), side (1), check (8), microseconds since 1970 (8, big endian),
 // id (1 to 128). That is 195 characters at most. The check is a hash of the organization and of all the rest: it
 // finds cursors that were changed or taken elsewhere by mistake, and protects nothing, as a cursor only ever reads
 // what its token may read.
 type cursor struct {
-	seek     store.Seek
-	position store.Position
+	bound    store.Bound
+	backward bool
+}
+
+// side is 1, plus 1 for a bound before its position and 2 for a page before the bound.
+func (c cursor) side() (side byte) {
+	side = 1
+	if !c.bound.After {
+		side++
+	}
+	if c.backward {
+		side += 2
+	}
+	return side
 }
 
 const (
@@ -32,10 +44,10 @@ var errCursor = errors.New("not a cursor of this organization's list; take it fr
 
 // format writes c for the organization's list. The same c gives the same text.
 func (c cursor) format(organizationID string) string {
-	b := append(make([]byte, 0, cursorHead+maxID), cursorVersion, byte(c.seek))
+	b := append(make([]byte, 0, cursorHead+maxID), cursorVersion, c.side())
 	b = append(b, make([]byte, cursorCheck)...)
-	b = binary.BigEndian.AppendUint64(b, uint64(c.position.CreatedAt.UnixMicro()))
-	b = append(b, c.position.ID...)
+	b = binary.BigEndian.AppendUint64(b, uint64(c.bound.CreatedAt.UnixMicro()))
+	b = append(b, c.bound.ID...)
 	copy(b[2:], checkOf(organizationID, b))
 	return base64.RawURLEncoding.EncodeToString(b)
 }
@@ -46,11 +58,12 @@ func parseCursor(text, organizationID string) (cursor, error) {
 	if err != nil || len(b) <= cursorHead || len(b) > cursorHead+maxID {
 		return cursor{}, errCursor
 	}
-	c := cursor{store.Seek(b[1]), store.Position{
+	c := cursor{backward: b[1] > 2, bound: store.Bound{
 		CreatedAt: time.UnixMicro(int64(binary.BigEndian.Uint64(b[2+cursorCheck:]))).UTC(), //nolint:gosec // the bits, sign and all
 		ID:        string(b[cursorHead:]),
+		After:     b[1]%2 == 1,
 	}}
-	if c.seek < store.After || c.seek > store.UpTo || !printableASCII(c.position.ID) || c.format(organizationID) != text {
+	if !printableASCII(c.bound.ID) || c.format(organizationID) != text {
 		return cursor{}, errCursor
 	}
 	return c, nil

@@ -29,10 +29,11 @@ const docsPolicy = "default-src 'none'; script-src 'self'; style-src 'self'; img
 // registerDocs serves the contract, byte for byte and as JSON, and a page that shows it. The page's own copy names
 // this server at baseURL instead of the vendor's, so that what someone tries out goes to the right one.
 func registerDocs(e *echo.Echo, baseURL string) error {
-	doc, err := openapi3.NewLoader().LoadFromData(api.Spec)
+	shared, err := api.Load()
 	if err != nil {
-		return fmt.Errorf("loading contract: %w", err)
+		return err
 	}
+	doc := *shared
 	exact, err := doc.MarshalJSON()
 	if err != nil {
 		return fmt.Errorf("writing contract as JSON: %w", err)

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/packhooks/packhooks/server"
+	"github.com/packhooks/packhooks/server/document"
 	"github.com/packhooks/packhooks/server/store"
 )
 
@@ -37,8 +38,8 @@ func TestFaultsOfTheStore(t *testing.T) {
 		{"broken", func(context.Context, store.PageQuery) (store.Page, error) {
 			return store.Page{}, errors.New("secret-cause")
 		}, 500},
-		{"cannot be encoded", func(context.Context, store.PageQuery) (store.Page, error) {
-			return store.Page{Webhooks: []store.Webhook{{ID: "a", CreatedAt: time.Date(10000, 1, 1, 0, 0, 0, 0, time.UTC)}}, HasNext: true}, nil
+		{"a document that is none", func(context.Context, store.PageQuery) (store.Page, error) {
+			return store.Page{Webhooks: make([]document.Document, 1), HasNext: true}, nil
 		}, 500},
 		{"panic", func(context.Context, store.PageQuery) (store.Page, error) { panic("secret-value") }, 500},
 		{"runtime panic", func(context.Context, store.PageQuery) (store.Page, error) {

@@ -24,6 +24,7 @@ import (
 	"github.com/packhooks/packhooks/api"
 	"github.com/packhooks/packhooks/gen/serverapi"
 	"github.com/packhooks/packhooks/server"
+	"github.com/packhooks/packhooks/server/document"
 	"github.com/packhooks/packhooks/server/store"
 	"github.com/packhooks/packhooks/server/store/keyset"
 	"github.com/packhooks/packhooks/server/store/sqlite"
@@ -47,7 +48,7 @@ func newFixture(t *testing.T, change ...func(*server.Config)) *fixture {
 	dir := t.TempDir()
 	keys, err := keyset.Create(filepath.Join(dir, "test.db.keyset"))
 	check(t, err)
-	db, err := sqlite.Open(t.Context(), filepath.Join(dir, "test.db"), keys)
+	db, err := sqlite.Open(t.Context(), filepath.Join(dir, "test.db"), keys, sqlite.Options{})
 	check(t, err)
 	t.Cleanup(func() { check(t, db.Close()) })
 	f := &fixture{T: t, db: db, log: &bytes.Buffer{}}
@@ -84,12 +85,12 @@ func (f *fixture) newToken(token store.Token) string {
 }
 
 // seed imports n webhooks into an organization, created one second apart.
-func (f *fixture) seed(organization string, n int) []store.Webhook {
+func (f *fixture) seed(organization string, n int) []serverapi.Webhook {
 	f.Helper()
-	webhooks := make([]store.Webhook, n)
+	webhooks := make([]serverapi.Webhook, n)
 	for i := range webhooks {
 		at := time.Date(2024, 8, 2, 9, 30, i, 0, time.UTC)
-		webhooks[i] = store.Webhook{
+		webhooks[i] = serverapi.Webhook{
 			ID: fmt.Sprintf("wh_%06d", i), EventCode: "orders.created", Secret: fmt.Sprintf("very-secret-%06d", i),
 			Endpoint: "https://myapp.packcloud.local/order-created", Enabled: i%2 == 0, CreatedAt: at, UpdatedAt: at,
 		}
@@ -98,11 +99,11 @@ func (f *fixture) seed(organization string, n int) []store.Webhook {
 	return webhooks
 }
 
-func (f *fixture) put(organization string, webhooks ...store.Webhook) {
+func (f *fixture) put(organization string, webhooks ...serverapi.Webhook) {
 	f.Helper()
-	_, err := f.db.ImportWebhooks(f.Context(), organization, func(yield func(store.Webhook, error) bool) {
+	_, err := f.db.ImportWebhooks(f.Context(), organization, func(yield func(document.Document, error) bool) {
 		for _, w := range webhooks {
-			if !yield(w, nil) {
+			if !yield(document.New(w)) {
 				return
 			}
 		}

@@ -13,7 +13,9 @@ import (
 	"testing"
 	"time"
 
+	"github.com/packhooks/packhooks/gen/serverapi"
 	"github.com/packhooks/packhooks/server"
+	"github.com/packhooks/packhooks/server/document"
 	"github.com/packhooks/packhooks/server/store"
 )
 
@@ -76,12 +78,13 @@ func (o oneToken) Authenticate(_ context.Context, token string) (store.Grant, er
 
 func threeWebhooks(_ context.Context, q store.PageQuery) (store.Page, error) {
 	at := time.UnixMicro(1722591000000000)
-	w := store.Webhook{ID: "wh", Endpoint: "https://e", Secret: "s", CreatedAt: at, UpdatedAt: at}
-	page := store.Page{HasPrev: q.Seek != store.Start, HasNext: q.Limit < 3}
+	w := serverapi.Webhook{ID: "wh", Endpoint: "https://e", Secret: "s", CreatedAt: at, UpdatedAt: at}
+	d, err := document.New(w)
+	page := store.Page{HasPrev: q.Bound != (store.Bound{}), HasNext: q.Limit < 3}
 	for range min(q.Limit, 3) {
-		page.Webhooks = append(page.Webhooks, w)
+		page.Webhooks = append(page.Webhooks, d)
 	}
-	return page, nil
+	return page, err
 }
 
 func (fz *fuzzed) try(t *testing.T, method, target, header string) {

@@ -2,8 +2,6 @@ package server
 
 import (
 	"context"
-	"encoding/json"
-	"net/http"
 
 	"github.com/packhooks/packhooks/gen/serverapi"
 	"github.com/packhooks/packhooks/server/store"
@@ -27,38 +25,19 @@ func (h *handler) ListWebhooks(ctx context.Context, request serverapi.ListWebhoo
 	if err != nil {
 		return nil, err
 	}
-	perPage := *request.Params.PerPage
 	links := h.pageLinks(query, page)
-	return plainJSON{serverapi.WebhookListJSONResponse{
+	return pageResponse{page.Webhooks, serverapi.ListWebhooks200JSONResponse{WebhookListJSONResponse: serverapi.WebhookListJSONResponse{
 		Body: serverapi.WebhookPage{
-			Data:  apiWebhooks(page.Webhooks),
+			Data:  []serverapi.Webhook{}, // the documents take its place
 			Links: links,
-			Meta:  &serverapi.PageMeta{PerPage: &perPage},
+			Meta:  &serverapi.PageMeta{PerPage: request.Params.PerPage},
 		},
 		Headers: serverapi.WebhookListResponseHeaders{
 			CacheControl: noStore,
 			Link:         linkHeader(links),
-			XRequestID:   exchangeOf(ctx).requestID,
+			XRequestID:   stateOf(ctx).requestID,
 		},
-	}}, nil
-}
-
-// plainJSON leaves &, < and > in links and endpoints as they are, where the generated response writes \u0026: people
-// copy links from a terminal.
-type plainJSON struct {
-	serverapi.WebhookListJSONResponse
-}
-
-func (r plainJSON) VisitListWebhooksResponse(w http.ResponseWriter) error {
-	w.Header().Set("Content-Type", "application/json")
-	w.Header().Set("Cache-Control", r.Headers.CacheControl)
-	w.Header().Set("X-Request-Id", r.Headers.XRequestID)
-	if r.Headers.Link != nil {
-		w.Header().Set("Link", *r.Headers.Link)
-	}
-	encoder := json.NewEncoder(w) // which writes nothing before it has encoded all
-	encoder.SetEscapeHTML(false)
-	return encoder.Encode(r.Body)
+	}}}, nil
 }
 
 // pageQuery is what a request asks of the store. Its page size is there: the contract has a default.
@@ -71,36 +50,6 @@ func pageQuery(request serverapi.ListWebhooksRequestObject) (store.PageQuery, er
 	if err != nil {
 		return query, badParameters(serverapi.ParameterError{Parameter: "cursor", Detail: err.Error()})
 	}
-	query.Seek, query.Position = c.seek, c.position
+	query.Bound, query.Backward = c.bound, c.backward
 	return query, nil
-}
-
-// StoreWebhook is the store's form of a webhook as the API shows it.
-func StoreWebhook(w serverapi.Webhook) store.Webhook {
-	return store.Webhook{
-		ID:        w.ID,
-		EventCode: w.EventCode,
-		Endpoint:  w.Endpoint,
-		Secret:    w.Secret,
-		Enabled:   w.Enabled,
-		CreatedAt: w.CreatedAt,
-		UpdatedAt: w.UpdatedAt,
-	}
-}
-
-// apiWebhooks is the API's form of webhooks as the store keeps them; never nil, which JSON would make null.
-func apiWebhooks(webhooks []store.Webhook) []serverapi.Webhook {
-	out := make([]serverapi.Webhook, len(webhooks))
-	for i, w := range webhooks {
-		out[i] = serverapi.Webhook{
-			ID:        w.ID,
-			EventCode: w.EventCode,
-			Endpoint:  w.Endpoint,
-			Secret:    w.Secret,
-			Enabled:   w.Enabled,
-			CreatedAt: w.CreatedAt.UTC(),
-			UpdatedAt: w.UpdatedAt.UTC(),
-		}
-	}
-	return out
 }

@@ -9,14 +9,13 @@ import (
 	"github.com/packhooks/packhooks/server/store"
 )
 
-// pageLinks makes the links of a page. On an empty one they turn round at the position that it was sought from,
-// so that the position itself is on exactly one of the two sides.
+// pageLinks makes the links of a page. On an empty one they turn round at the bound that it was read from.
 func (h *handler) pageLinks(query store.PageQuery, page store.Page) serverapi.PageLinks {
-	prev := cursor{seek: turned[query.Seek], position: query.Position}
-	next := prev
+	prev, next := cursor{query.Bound, true}, cursor{query.Bound, false}
 	if n := len(page.Webhooks); n > 0 {
-		prev = cursor{seek: store.Before, position: positionOf(page.Webhooks[0])}
-		next = cursor{seek: store.After, position: positionOf(page.Webhooks[n-1])}
+		first, last := page.Webhooks[0], page.Webhooks[n-1]
+		prev.bound = store.Bound{CreatedAt: first.CreatedAt(), ID: first.ID()}
+		next.bound = store.Bound{CreatedAt: last.CreatedAt(), ID: last.ID(), After: true}
 	}
 	var links serverapi.PageLinks
 	if page.HasPrev {
@@ -26,18 +25,6 @@ func (h *handler) pageLinks(query store.PageQuery, page store.Page) serverapi.Pa
 		links.Next = h.link(query, next)
 	}
 	return links
-}
-
-// turned is the seek that looks the other way from the same position and finds what the first one leaves out.
-var turned = map[store.Seek]store.Seek{
-	store.After:  store.UpTo,
-	store.From:   store.Before,
-	store.Before: store.From,
-	store.UpTo:   store.After,
-}
-
-func positionOf(w store.Webhook) store.Position {
-	return store.Position{CreatedAt: w.CreatedAt, ID: w.ID}
 }
 
 // link is the absolute URL of a neighbouring page of the same size.

@@ -21,7 +21,7 @@ func logAccess(logger *slog.Logger) echo.MiddlewareFunc {
 			if err := next(c); err != nil {
 				c.Error(err)
 			}
-			x := exchangeOf(c.Request().Context())
+			x := stateOf(c.Request().Context())
 			level, attrs := slog.LevelInfo, []slog.Attr{
 				slog.String("request_id", x.requestID),
 				slog.String("method", loggedMethod(c)),

@@ -73,7 +73,7 @@ func respondProblem(err error, c echo.Context) {
 	if c.Response().Committed {
 		return
 	}
-	p, x := problemOf(err), exchangeOf(c.Request().Context())
+	p, x := problemOf(err), stateOf(c.Request().Context())
 	if p.status >= http.StatusInternalServerError {
 		x.fault = err
 	}

@@ -116,36 +116,41 @@ func New(config Config) (http.Handler, error) {
 	if err != nil {
 		return nil, err
 	}
-	contract, err := loadContract(config.BasePath)
+	operations, err := loadOperations()
 	if err != nil {
 		return nil, err
 	}
 	e := echo.New()
 	e.HTTPErrorHandler = respondProblem
-	serverapi.RegisterHandlersWithBaseURL(e, serverapi.NewStrictHandler(&handler{
+	// What strangers can have without a token, such as the docs page, takes up no place in flight: all of these are for
+	// the contract's operations alone.
+	capInFlight := capInFlight(config.MaxInFlight)
+	limiter := &limiter{perSecond: config.RatePerSecond, burst: config.RateBurst, inFlight: int32((config.MaxInFlight + 1) / 2)} //nolint:gosec // checked above
+	middlewares := map[string][]echo.MiddlewareFunc{}
+	for id, operation := range operations {
+		middlewares[id] = []echo.MiddlewareFunc{
+			capInFlight,                      // before any work is done
+			limitTime(config.RequestTimeout), // before the store is asked anything
+			authenticate(config.Tokens),      // who asks; nothing below is told to strangers
+			limiter.limit,                    // by token, so after it is known
+			operation.validate,               // the request against the contract; fills in defaults
+			authorize,                        // last, so that a malformed organization is a 400
+		}
+	}
+	serverapi.RegisterHandlersWithOptions(e, serverapi.NewStrictHandler(&handler{
 		webhooks: config.Webhooks,
 		baseURL:  config.PublicURL + config.BasePath,
-	}, nil), config.BasePath)
+	}, nil), serverapi.RegisterHandlersOptions{BaseURL: config.BasePath, OperationMiddlewares: middlewares})
 	if !config.NoDocs {
 		if err := registerDocs(e, config.PublicURL+config.BasePath); err != nil {
 			return nil, err
 		}
 	}
-	limiter := &limiter{perSecond: config.RatePerSecond, burst: config.RateBurst, inFlight: int32((config.MaxInFlight + 1) / 2)} //nolint:gosec // checked above
 	e.Use(
 		identify,                 // first, so that everything after can name the request
 		logAccess(config.Logger), // outside of what may fail or panic, so that it sees the outcome
 		recoverPanic,             // before any code that could panic
 		matchRoute(e),            // 404 and 405 come before 401: which paths exist is no secret
-		contract.only( // what strangers can have without a token takes up no place in flight
-			capInFlight(config.MaxInFlight),  // before any work is done
-			limitTime(config.RequestTimeout), // before the store is asked anything
-			authenticate(config.Tokens),      // who asks; nothing below is told to strangers
-			limiter.limit,                    // by token, so after it is known
-			contract.checkRequest,            // reads the raw query, which the next one rewrites
-			contract.validate,                // parameters against the contract; fills in defaults
-			authorize,                        // last, so that a malformed organization is a 400
-		),
 	)
 	return e, nil
 }

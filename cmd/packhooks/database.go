@@ -12,6 +12,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/packhooks/packhooks/server/document"
 	"github.com/packhooks/packhooks/server/store"
 	"github.com/packhooks/packhooks/server/store/keyset"
 	"github.com/packhooks/packhooks/server/store/postgres"
@@ -25,6 +26,7 @@ const keysetVariable = "PACKHOOKS_KEYSET"
 // database is where webhooks and tokens are kept.
 type database struct {
 	location
+	Migrate store.MigrateMode `enum:"auto,check,off" default:"auto" help:"When tables or documents are of another version: bring them up to date or check them (auto), fail (check), or do not look (off)."`
 	pool
 }
 
@@ -36,12 +38,11 @@ type location struct {
 
 // pool is how PostgreSQL is used.
 type pool struct {
-	Migrate          postgres.MigrateMode `group:"PostgreSQL:" enum:"auto,check,off" default:"auto" help:"What to do when tables are out of date: ${enum}."`
-	MigrateDB        string               `group:"PostgreSQL:" name:"migrate-db" placeholder:"URL" help:"Where to migrate, when --db leads to a pooler."`
-	MaxConns         int                  `group:"PostgreSQL:" default:"10" help:"Connections to open at most."`
-	MinConns         int                  `group:"PostgreSQL:" default:"0" help:"Connections to keep open."`
-	MaxConnLifetime  time.Duration        `group:"PostgreSQL:" default:"30m" help:"How long to use a connection."`
-	StatementTimeout time.Duration        `group:"PostgreSQL:" default:"5s" help:"How long a statement may take; not for imports."`
+	MigrateDB        string        `group:"PostgreSQL:" name:"migrate-db" placeholder:"URL" help:"Where to migrate, when --db leads to a pooler."`
+	MaxConns         int           `group:"PostgreSQL:" default:"10" help:"Connections to open at most."`
+	MinConns         int           `group:"PostgreSQL:" default:"0" help:"Connections to keep open."`
+	MaxConnLifetime  time.Duration `group:"PostgreSQL:" default:"30m" help:"How long to use a connection."`
+	StatementTimeout time.Duration `group:"PostgreSQL:" default:"5s" help:"How long a statement may take; not for imports."`
 }
 
 func (l *location) postgres() bool {
@@ -102,20 +103,32 @@ func (d *database) open(ctx context.Context) (store.Store, error) {
 	switch {
 	case errors.Is(err, store.ErrWrongKey):
 		return nil, hint(err, "database and keyset are a pair: restore both from the same backup, or name the right one by --keyset-file")
-	case errors.Is(err, postgres.ErrSchemaTooOld):
+	case errors.Is(err, store.ErrSchemaTooOld):
 		return nil, hint(err, "packhooks migrate brings it up to date")
 	}
 	return db, err
 }
 
-func (d *database) openSealed(ctx context.Context, cipher store.Cipher) (store.Store, error) {
+func (d *database) openSealed(ctx context.Context, cipher document.Cipher) (store.Store, error) {
 	if d.postgres() {
 		return postgres.Open(ctx, d.DB, cipher, postgres.Options{
 			MaxConns: d.MaxConns, MinConns: d.MinConns, MaxConnLifetime: d.MaxConnLifetime, StatementTimeout: d.StatementTimeout,
 			Migrate: d.Migrate, MigrateDSN: d.MigrateDB,
 		})
 	}
-	return sqlite.Open(ctx, d.DB, cipher)
+	return sqlite.Open(ctx, d.DB, cipher, sqlite.Options{Migrate: d.Migrate})
+}
+
+// checkDocuments makes sure that the stored webhooks fit the contract.
+func (d *database) checkDocuments(ctx context.Context, db store.Store, progress func(webhooks int)) error {
+	err := db.CheckDocuments(ctx, progress)
+	switch misfits := (*store.MisfitError)(nil); {
+	case errors.As(err, &misfits):
+		return hint(err, "packhooks migrate --documents fills in defaults and drops what the contract no longer has; or import them again with --migrate off")
+	case errors.Is(err, store.ErrOtherContract):
+		return hint(err, "--migrate auto checks them against this program's contract")
+	}
+	return err
 }
 
 // use opens the database for as long as do takes.
@@ -132,9 +145,24 @@ func (d *database) use(ctx context.Context, do func(store.Store) error) error {
 // make one.
 func (d *database) useExisting(ctx context.Context, do func(store.Store) error) error {
 	if !d.exists() {
-		return hint(fmt.Errorf("no database at %s", d.DB), "name it by --db or PACKHOOKS_DB")
+		return d.notFound()
 	}
 	return d.use(ctx, do)
+}
+
+func (d *database) notFound() error {
+	return hint(fmt.Errorf("no database at %s", d.DB), "name it by --db or PACKHOOKS_DB")
+}
+
+// loadContract returns the contract, and rejects organizations that no request could name.
+func loadContract(organizations ...string) (*document.Contract, error) {
+	contract, err := document.Embedded()
+	for _, id := range organizations {
+		if err == nil {
+			err = contract.CheckOrganization(id)
+		}
+	}
+	return contract, err
 }
 
 func (d *database) exists() bool {

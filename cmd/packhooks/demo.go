@@ -9,6 +9,8 @@ import (
 	"path/filepath"
 	"time"
 
+	"github.com/packhooks/packhooks/gen/serverapi"
+	"github.com/packhooks/packhooks/server/document"
 	"github.com/packhooks/packhooks/server/store"
 )
 
@@ -58,16 +60,16 @@ var (
 )
 
 // demoWebhooks are an organization's subscriptions as they gather over two years: every event to every host.
-func demoWebhooks(now time.Time) iter.Seq2[store.Webhook, error] {
-	return func(yield func(store.Webhook, error) bool) {
+func demoWebhooks(now time.Time) iter.Seq2[document.Document, error] {
+	return func(yield func(document.Document, error) bool) {
 		for i := range len(demoEvents) * len(demoHosts) {
 			event := demoEvents[i%len(demoEvents)]
 			created := now.AddDate(-2, 0, 12*i).Add(time.Duration(i*7919%3600) * time.Second).Truncate(time.Second)
-			w := store.Webhook{
+			w := serverapi.Webhook{
 				ID: fmt.Sprintf("wh_%06d", i+1), EventCode: event, Endpoint: "https://" + demoHosts[i%len(demoHosts)] + "/" + event,
 				Secret: rand.Text()[:20], Enabled: i%9 != 4, CreatedAt: created, UpdatedAt: created.Add(time.Duration(i%7) * 26 * time.Hour),
 			}
-			if !yield(w, nil) {
+			if !yield(document.New(w)) {
 				return
 			}
 		}

@@ -30,9 +30,9 @@ func (c *serveCmd) httpServer(handler http.Handler, logger *slog.Logger) *http.S
 	}
 }
 
-// serve runs until the context ends: then the server says that it is not ready, goes on for the drain period so that
-// whatever sends it traffic can notice, and answers what it has begun.
-func (c *serveCmd) serve(ctx context.Context, ready *readiness, api *http.Server, listener net.Listener, ops *http.Server, opsListener net.Listener) error {
+// serve answers the probes, makes ready by prepare, and serves until the context ends: then the server says that it is
+// not ready, goes on for the drain period so that whatever sends it traffic can notice, and answers what it has begun.
+func (c *serveCmd) serve(ctx context.Context, ready *readiness, prepare func(context.Context) error, api *http.Server, listener net.Listener, ops *http.Server, opsListener net.Listener) error {
 	var silent sync.Map
 	api.ConnState = func(conn net.Conn, state http.ConnState) {
 		if silent.Delete(conn); state == http.StateNew {
@@ -40,14 +40,21 @@ func (c *serveCmd) serve(ctx context.Context, ready *readiness, api *http.Server
 		}
 	}
 	group, ctx := errgroup.WithContext(ctx)
-	group.Go(func() error { return untilClosed(api.Serve(listener)) })
 	if opsListener != nil {
 		group.Go(func() error { return untilClosed(ops.Serve(opsListener)) })
 	}
 	group.Go(func() error {
+		if err := prepare(ctx); err != nil {
+			return err
+		}
+		ready.prepared.Store(true)
+		return untilClosed(api.Serve(listener))
+	})
+	group.Go(func() error {
 		<-ctx.Done()
-		ready.draining.Store(true)
-		time.Sleep(c.Drain)
+		if ready.draining.Store(true); ready.prepared.Load() {
+			time.Sleep(c.Drain)
+		}
 		shutDown(api, &silent)
 		return ops.Close()
 	})

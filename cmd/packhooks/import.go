@@ -14,6 +14,7 @@ import (
 	"github.com/schollz/progressbar/v3"
 
 	"github.com/packhooks/packhooks/client"
+	"github.com/packhooks/packhooks/server/document"
 	"github.com/packhooks/packhooks/server/store"
 )
 
@@ -42,7 +43,7 @@ func (c *importCmd) Run(ctx context.Context, t *terminal) error {
 }
 
 // fetch imports what a server answers, held to the same rules as a file.
-func (c *importCmd) fetch(ctx context.Context, t *terminal, contract *contract) error {
+func (c *importCmd) fetch(ctx context.Context, t *terminal, contract *document.Contract) error {
 	reader, err := c.client(c.From)
 	if err != nil {
 		return err
@@ -68,7 +69,7 @@ func (c *importCmd) fetch(ctx context.Context, t *terminal, contract *contract) 
 }
 
 // read imports a file or standard input.
-func (c *importCmd) read(ctx context.Context, t *terminal, contract *contract) error {
+func (c *importCmd) read(ctx context.Context, t *terminal, contract *document.Contract) error {
 	name, input, size := "standard input", t.In, int64(-1)
 	if c.File != "-" {
 		file, err := os.Open(c.File)
@@ -82,7 +83,7 @@ func (c *importCmd) read(ctx context.Context, t *terminal, contract *contract) e
 		name, input = c.File, file
 	}
 	bar := t.progress(size, true)
-	rows, err := contract.readRows(io.TeeReader(interruptible(ctx, input), bar), c.Replace)
+	rows, err := readRows(contract, io.TeeReader(interruptible(ctx, input), bar), c.Replace)
 	if err != nil {
 		return fmt.Errorf("%s: %w", name, err)
 	}
@@ -101,10 +102,13 @@ func interruptible(ctx context.Context, input io.Reader) io.Reader {
 }
 
 // write imports rows; an error of a row says where it stands.
-func (c *importCmd) write(ctx context.Context, t *terminal, contract *contract, name string, bar *progressbar.ProgressBar, rows feed) error {
+func (c *importCmd) write(ctx context.Context, t *terminal, contract *document.Contract, name string, bar *progressbar.ProgressBar, rows feed) error {
 	reader := rowReader{contract: contract, seed: maphash.MakeSeed(), seen: map[uint64]uint32{}}
 	var result store.ImportResult
 	err := c.use(ctx, func(db store.Store) (err error) {
+		if err := c.checkDocuments(ctx, db, nil); err != nil {
+			return err
+		}
 		result, err = db.ImportWebhooks(ctx, c.Org, reader.webhooks(rows), c.Replace)
 		err = cmp.Or(reader.failed, err) // without what the store says of it
 		switch {
@@ -126,39 +130,39 @@ func (c *importCmd) write(ctx context.Context, t *terminal, contract *contract, 
 
 // rowReader reads rows and remembers where each id was, by its hash: a million ids would take a hundred megabytes.
 type rowReader struct {
-	contract *contract
+	contract *document.Contract
 	seed     maphash.Seed
 	seen     map[uint64]uint32
 	failed   error
 }
 
 // webhooks ends with the first row that is wrong.
-func (rr *rowReader) webhooks(rows feed) iter.Seq2[store.Webhook, error] {
-	return func(yield func(store.Webhook, error) bool) {
+func (rr *rowReader) webhooks(rows feed) iter.Seq2[document.Document, error] {
+	return func(yield func(document.Document, error) bool) {
 		stopped := errors.New("stopped")
 		err := rows(func(r row) error {
-			w, err := rr.read(r)
-			if err == nil && !yield(w, nil) {
+			d, err := rr.read(r)
+			if err == nil && !yield(d, nil) {
 				return stopped
 			}
 			return err
 		})
 		if err != nil && !errors.Is(err, stopped) {
 			rr.failed = err
-			yield(store.Webhook{}, err)
+			yield(document.Document{}, err)
 		}
 	}
 }
 
-func (rr *rowReader) read(r row) (store.Webhook, error) {
-	w, err := rr.contract.storeWebhook(r.data)
+func (rr *rowReader) read(r row) (document.Document, error) {
+	d, err := rr.contract.Parse(r.data)
 	if err != nil {
-		return w, fmt.Errorf("%s: %w", r.place(r.number), err)
+		return d, fmt.Errorf("%s: %w", r.place(r.number), err)
 	}
-	hash := maphash.String(rr.seed, w.ID)
+	hash := maphash.String(rr.seed, d.ID())
 	if first, ok := rr.seen[hash]; ok {
-		return w, fmt.Errorf("%s: id: %w %q, which is that of %s too", r.place(r.number), store.ErrDuplicateID, w.ID, r.place(int(first)))
+		return d, fmt.Errorf("%s: id: %w %q, which is that of %s too", r.place(r.number), store.ErrDuplicateID, d.ID(), r.place(int(first)))
 	}
 	rr.seen[hash] = uint32(r.number)
-	return w, nil
+	return d, nil
 }

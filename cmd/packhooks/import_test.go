@@ -8,6 +8,8 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+
+	_ "modernc.org/sqlite"
 )
 
 const goodRow = `{"id":"wh_1","endpoint":"https://a.example/","secret":"q9NhjkjV9o","enabled":true,"created_at":"2024-08-02T09:30:00Z","updated_at":"2024-08-02T09:30:00Z"}`
@@ -32,21 +34,21 @@ func TestImportRefuses(t *testing.T) {
 		{"no JSON", "id,endpoint\n1,2\n", []string{"line 1"}},
 		{"a scalar", "17", []string{"line 1"}},
 		{"a problem instead of a page", `{"type":"about:blank","status":401}`, []string{`"data"`}},
-		{"an array cut in a row", "[" + goodRow + "," + second[:40], []string{"[1]", "ends in the middle"}},
-		{"an array cut after a row", "[" + goodRow, []string{"[1]", "ends in the middle"}},
-		{"an array cut after a comma", "[" + goodRow + ",", []string{"[1]", "ends in the middle"}},
-		{"an array with garbage behind", "[" + goodRow + "] x", []string{"follows"}},
-		{"two arrays", "[" + goodRow + "][" + second + "]", []string{"follows"}},
-		{"an array of something else", `[17]`, []string{"[0]", `"{" expected`}},
+		{"an array cut in a row", "[" + goodRow + "," + second[:40], []string{"[1]", "unexpected end of input"}},
+		{"an array cut after a row", "[" + goodRow, []string{"[1]", "unexpected end of input"}},
+		{"an array cut after a comma", "[" + goodRow + ",", []string{"[1]", "unexpected end of input"}},
+		{"an array with garbage behind", "[" + goodRow + "] x", []string{"unexpected data"}},
+		{"two arrays", "[" + goodRow + "][" + second + "]", []string{"unexpected data"}},
+		{"an array of something else", `[17]`, []string{"[0]", "object is expected"}},
 		{"null in an array", "[" + goodRow + ",null]", []string{"[1]"}},
-		{"a page cut in its data", `{"data":[` + goodRow + `,`, []string{"data: [1]", "ends in the middle"}},
-		{"a page cut after its data", `{"data":[` + goodRow + `],`, []string{"ends in the middle"}},
-		{"a page with garbage behind", `{"data":[` + goodRow + `]}{}`, []string{"follows"}},
+		{"a page cut in its data", `{"data":[` + goodRow + `,`, []string{"data: [1]", "unexpected end of input"}},
+		{"a page cut after its data", `{"data":[` + goodRow + `],`, []string{"unexpected end of input"}},
+		{"a page with garbage behind", `{"data":[` + goodRow + `]}{}`, []string{"unexpected data"}},
 		{"a page without an array", `{"data":null}`, []string{"data", `"[" expected`}},
-		{"a page with data twice", `{"data":[` + goodRow + `],"data":[]}`, []string{"data", "twice"}},
+		{"a page with data twice", `{"data":[` + goodRow + `],"data":[]}`, []string{"data", "duplicate name"}},
 		{"a bad row in a page", `{"links":{},"data":[` + goodRow + `,{}]}`, []string{"data: [1]: id"}},
-		{"lines cut in a row", goodRow + "\n" + second[:50], []string{"line 2", "ends in the middle"}},
-		{"two rows in a line", goodRow + second, []string{"line 1", "follows"}},
+		{"lines cut in a row", goodRow + "\n" + second[:50], []string{"line 2", "unexpected end of input"}},
+		{"two rows in a line", goodRow + second, []string{"line 1", "unexpected data"}},
 		{"an indented object", strings.ReplaceAll(goodRow, ",", ",\n"), []string{"line 1"}},
 		{"a missing field", goodRow + "\n" + bad(`"secret":"q9NhjkjV9o",`, ""), []string{"line 2", "secret", "missing"}},
 		{"a name in another case", bad(`"secret"`, `"Secret"`), []string{"line 1", "secret", "missing"}},
@@ -70,7 +72,7 @@ func TestImportRefuses(t *testing.T) {
 		{"a high surrogate alone", bad(`q9NhjkjV9o`, `a\uD83Db`), []string{"line 1", "secret", "surrogate"}},
 		{"a low surrogate alone", bad(`q9NhjkjV9o`, `a\udE00b`), []string{"line 1", "secret", "surrogate"}},
 		{"a pair the wrong way round", bad(`q9NhjkjV9o`, `\ude00\ud83d`), []string{"line 1", "secret", "surrogate"}},
-		{"a name twice", bad(`"id":"wh_1"`, `"id":"wh_1","id":"wh_9"`), []string{"line 1", "id", "twice"}},
+		{"a name twice", bad(`"id":"wh_1"`, `"id":"wh_1","id":"wh_9"`), []string{"line 1", "id", "duplicate name"}},
 		{"an id twice", goodRow + "\n\n" + second + "\n" + goodRow, []string{"line 4", "id", "duplicate", "wh_1", "line 1"}},
 		{"an id twice in an array", "[" + goodRow + "," + goodRow + "]", []string{"[1]", "id", "duplicate", "[0]"}},
 		{"a masked secret", bad(`q9NhjkjV9o`, `[redacted]`), []string{"line 1", "secret", "masked"}},

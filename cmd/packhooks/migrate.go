@@ -3,17 +3,49 @@ package main
 import (
 	"cmp"
 	"context"
+	"errors"
+	"fmt"
 
 	"github.com/packhooks/packhooks/server/store"
 	"github.com/packhooks/packhooks/server/store/postgres"
+	"github.com/packhooks/packhooks/server/store/sqlite"
 )
 
-type migrateCmd struct{ database }
+type migrateCmd struct {
+	Documents bool `env:"-" help:"Rewrite the stored webhooks instead: fill in defaults, drop what the contract no longer has. May be interrupted and repeated."`
+	DryRun    bool `env:"-" help:"With --documents: count what would change, and change nothing."`
+	database
+}
 
-// Run needs no keyset on PostgreSQL, so that whoever changes tables need not be able to read secrets.
-func (c *migrateCmd) Run(ctx context.Context) error {
-	if c.postgres() {
-		return postgres.Migrate(ctx, cmp.Or(c.MigrateDB, c.DB))
+// Run changes tables, which needs no keyset: whoever does that need not be able to read secrets.
+func (c *migrateCmd) Run(ctx context.Context, t *terminal) error {
+	switch {
+	case c.Documents:
+		return c.rewrite(ctx, t)
+	case c.DryRun:
+		return usage(errors.New("--dry-run goes with --documents"), "packhooks migrate --documents --dry-run")
+	case c.postgres():
+		return postgres.Migrate(ctx, cmp.Or(c.MigrateDB, c.DB), c.Migrate)
+	case !c.exists():
+		return c.notFound()
 	}
-	return c.useExisting(ctx, func(store.Store) error { return nil }) // opening an SQLite database migrates it
+	return sqlite.Migrate(ctx, c.DB, c.Migrate)
+}
+
+func (c *migrateCmd) rewrite(ctx context.Context, t *terminal) error {
+	return c.useExisting(ctx, func(db store.Store) error {
+		bar := t.progress(-1, false)
+		done, err := db.RewriteDocuments(ctx, c.DryRun, func(webhooks int) { _ = bar.Set(webhooks) })
+		_ = bar.Finish()
+		verb := "changed"
+		if c.DryRun {
+			verb = "to change"
+		}
+		_, failed := fmt.Fprintf(t.Out, "%d webhooks, %d %s: %d defaults filled in, %d properties dropped\n",
+			done.Webhooks, done.Changed, verb, done.Filled, done.Dropped)
+		if misfits := (*store.MisfitError)(nil); errors.As(err, &misfits) {
+			return hint(err, "import these again with --migrate off, or delete them")
+		}
+		return errors.Join(err, failed)
+	})
 }

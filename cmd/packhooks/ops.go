@@ -13,6 +13,7 @@ import (
 // readiness answers the probes of whatever restarts the server or sends it traffic.
 type readiness struct {
 	db       store.Store
+	prepared atomic.Bool // false while stored webhooks are checked
 	draining atomic.Bool
 }
 
@@ -33,8 +34,11 @@ func (r *readiness) handler() http.Handler {
 
 // missing names what is not ready, or nothing.
 func (r *readiness) missing(ctx context.Context) string {
-	if r.draining.Load() {
+	switch {
+	case r.draining.Load():
 		return "shutting down"
+	case !r.prepared.Load():
+		return "checking the stored webhooks"
 	}
 	ctx, cancel := context.WithTimeout(ctx, 2*time.Second)
 	defer cancel()

@@ -3,6 +3,7 @@ package main
 import (
 	"errors"
 	"os"
+	"reflect"
 	"strings"
 	"syscall"
 
@@ -59,10 +60,31 @@ func explain(err error, url string) error {
 	return err
 }
 
-// reveal is a webhook that marshals with its secret, and with every other property that there will ever be.
+// reveal is a webhook that marshals with its secrets: every property that the contract calls a password.
 func reveal(w client.Webhook) any {
-	return struct {
-		client.Webhook
-		Secret string `json:"secret"`
-	}{w, w.Secret.Reveal()}
+	masked := reflect.ValueOf(w)
+	fields := reflect.VisibleFields(masked.Type())
+	for i := range fields {
+		switch fields[i].Type {
+		case reflect.TypeFor[client.Secret]():
+			fields[i].Type = reflect.TypeFor[string]()
+		case reflect.TypeFor[*client.Secret]():
+			fields[i].Type = reflect.TypeFor[*string]()
+		}
+	}
+	clear := reflect.New(reflect.StructOf(fields)).Elem()
+	for i := range fields {
+		switch value := masked.Field(i).Interface().(type) {
+		case client.Secret:
+			clear.Field(i).SetString(value.Reveal())
+		case *client.Secret:
+			if value != nil {
+				text := value.Reveal()
+				clear.Field(i).Set(reflect.ValueOf(&text))
+			}
+		default:
+			clear.Field(i).Set(masked.Field(i))
+		}
+	}
+	return clear.Interface()
 }

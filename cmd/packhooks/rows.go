@@ -9,6 +9,7 @@ import (
 	"io"
 
 	"github.com/packhooks/packhooks/gen/serverapi"
+	"github.com/packhooks/packhooks/server/document"
 )
 
 // maxRow is the most bytes that one webhook may take up in an import: many times what the contract allows.
@@ -30,14 +31,14 @@ type feed func(emit func(row) error) error
 
 // readRows tells an array, a page of the API and lines apart by how they begin. With whole, nothing may be missing at
 // the end: of a page its links say that, which may come after its data, and of lines nothing does.
-func (c *contract) readRows(input io.Reader, whole bool) (feed, error) {
+func readRows(contract *document.Contract, input io.Reader, whole bool) (feed, error) {
 	head := new(bytes.Buffer)
 	peek := json.NewDecoder(io.TeeReader(io.LimitReader(input, maxRow), head))
 	first, err := peek.Token()
 	if errors.Is(err, io.EOF) {
 		return nil, errors.New("the input is empty")
 	}
-	page := first == json.Delim('{') && !c.beginsRow(peek)
+	page := first == json.Delim('{') && beginsPage(contract, peek)
 	input = io.MultiReader(head, input)
 	switch {
 	case first == json.Delim('['):
@@ -50,20 +51,19 @@ func (c *contract) readRows(input io.Reader, whole bool) (feed, error) {
 	return func(emit func(row) error) error { return readLines(input, emit) }, nil
 }
 
-// beginsRow tells a webhook from a page by the first of an object's names that either of them has. What is wrong with
+// beginsPage tells a page from a webhook by the first of an object's names that either of them has. What is wrong with
 // the object is found again, with its place.
-func (c *contract) beginsRow(decoder *json.Decoder) bool {
+func beginsPage(contract *document.Contract, decoder *json.Decoder) bool {
 	for decoder.More() {
 		token, _ := decoder.Token()
-		name, _ := token.(string)
-		if row := c.webhook.Properties[name] != nil; row || c.page.Properties[name] != nil {
-			return row
+		if name, _ := token.(string); contract.IsWebhook(name) || contract.IsPage(name) {
+			return !contract.IsWebhook(name)
 		}
 		if decoder.Decode(new(json.RawMessage)) != nil {
-			return false
+			break
 		}
 	}
-	return false
+	return true
 }
 
 // readLines reads NDJSON, which looks complete wherever it is cut between two lines.
@@ -128,7 +128,7 @@ func readArray(decoder *json.Decoder, emit func(row) error) error {
 	for ; decoder.More(); r.number++ {
 		r.data = r.data[:0]
 		if err := decoder.Decode((*json.RawMessage)(&r.data)); err != nil {
-			return fmt.Errorf("%s: %w", r.place(r.number), plainEOF(err))
+			return fmt.Errorf("%s: %w", r.place(r.number), inWords(err))
 		}
 		if err := emit(r); err != nil {
 			return err
@@ -142,25 +142,64 @@ func readArray(decoder *json.Decoder, emit func(row) error) error {
 
 // readPage reads a WebhookPage whose data may be of any length.
 func readPage(decoder *json.Decoder, whole bool, emit func(row) error) error {
-	var links *serverapi.PageLinks
-	data := false
-	err := readObject(decoder, func(name string) error {
-		switch name {
-		case "data":
-			data = true
-			return readArray(decoder, emit)
-		case "links":
-			return decoder.Decode(&links)
-		}
-		return decoder.Decode(new(json.RawMessage))
-	})
-	switch {
-	case err != nil:
+	if err := expect(decoder, '{'); err != nil {
 		return err
-	case !data:
+	}
+	var links serverapi.PageLinks
+	seen := map[string]bool{}
+	for decoder.More() {
+		token, err := decoder.Token()
+		if err != nil {
+			return inWords(err)
+		}
+		name, _ := token.(string)
+		switch {
+		case seen[name]:
+			err = errors.New("duplicate name")
+		case name == "data":
+			err = readArray(decoder, emit)
+		case name == "links":
+			err = decoder.Decode(&links)
+		default:
+			err = decoder.Decode(new(json.RawMessage))
+		}
+		if err != nil {
+			return fmt.Errorf("%s: %w", name, inWords(err))
+		}
+		seen[name] = true
+	}
+	if err := expect(decoder, '}'); err != nil {
+		return err
+	}
+	switch {
+	case !seen["data"]:
 		return errors.New(`neither an array, nor a webhook on each line, nor a page: it has no "data"`)
-	case whole && (links == nil || links.Prev != nil || links.Next != nil):
+	case whole && (!seen["links"] || links.Prev != nil || links.Next != nil):
 		return errors.New("the page is not the whole list: its links lead on")
 	}
 	return expectEnd(decoder)
+}
+
+// expect reads one delimiter.
+func expect(decoder *json.Decoder, delimiter json.Delim) error {
+	token, err := decoder.Token()
+	if err == nil && token != delimiter {
+		err = fmt.Errorf("%q expected", delimiter)
+	}
+	return inWords(err)
+}
+
+func expectEnd(decoder *json.Decoder) error {
+	if _, err := decoder.Token(); !errors.Is(err, io.EOF) {
+		return errors.New("unexpected data after the value")
+	}
+	return nil
+}
+
+// inWords says what an end of input means inside of a value.
+func inWords(err error) error {
+	if errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) {
+		return errors.New("unexpected end of input")
+	}
+	return err
 }

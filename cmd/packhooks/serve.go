@@ -90,10 +90,25 @@ func (c *serveCmd) Run(ctx context.Context, t *terminal) error {
 		defer func() { _ = ops.Close() }()
 		logger.Info("answering /healthz and /readyz", "address", ops.Addr().String())
 	}
-	if err := c.greet(ctx, t, logger, db, listener.Addr()); err != nil {
-		return err
+	prepare := func(ctx context.Context) error {
+		err := c.checkDocuments(ctx, db, logProgress(logger))
+		if err != nil {
+			return err
+		}
+		return c.greet(ctx, t, logger, db, listener.Addr())
 	}
-	return c.serve(ctx, ready, c.httpServer(handler, logger), listener, c.httpServer(ready.handler(), logger), ops)
+	return c.serve(ctx, ready, prepare, c.httpServer(handler, logger), listener, c.httpServer(ready.handler(), logger), ops)
+}
+
+// logProgress logs how far a check of the stored webhooks is, every other second.
+func logProgress(logger *slog.Logger) func(webhooks int) {
+	var last time.Time
+	return func(webhooks int) {
+		if time.Since(last) > 2*time.Second {
+			last = time.Now()
+			logger.Info("checking the stored webhooks against the contract", "webhooks", webhooks)
+		}
+	}
 }
 
 // greet says where the server is and what a token is still needed for.

@@ -20,6 +20,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	_ "modernc.org/sqlite"
 )
 
 // body gets a URL and returns status and body, or a status of 0 when nothing answers.
@@ -237,7 +239,7 @@ func TestReadinessNamesTheStorage(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer func() { _ = db.Close() }()
-	if _, err := db.ExecContext(t.Context(), "PRAGMA foreign_keys = off; DROP TABLE key_check"); err != nil {
+	if _, err := db.ExecContext(t.Context(), "PRAGMA foreign_keys = off; DROP TABLE store_state"); err != nil {
 		t.Fatal(err)
 	}
 	if status, text := body(t, d.ops+"/readyz"); status != 503 || !strings.HasPrefix(text, "not ready: storage: ") {

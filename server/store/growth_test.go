@@ -4,13 +4,14 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"iter"
 	"path/filepath"
 	"slices"
 	"testing"
 	"time"
 
+	"github.com/packhooks/packhooks/server/document"
 	"github.com/packhooks/packhooks/server/store"
-	"github.com/packhooks/packhooks/server/store/keyset"
 	"github.com/packhooks/packhooks/server/store/postgres"
 	"github.com/packhooks/packhooks/server/store/postgres/postgrestest"
 	"github.com/packhooks/packhooks/server/store/sqlite"
@@ -23,8 +24,7 @@ const large = 1_000_000
 
 // onEngines runs a benchmark on each engine that is installed.
 func onEngines(b *testing.B, run func(b *testing.B, open func() store.Store)) {
-	keys, err := keyset.Create(filepath.Join(b.TempDir(), "keyset"))
-	check(b, err)
+	keys := newKeys(b)
 	opened := func(s store.Store, err error) store.Store {
 		b.Helper()
 		check(b, err)
@@ -33,7 +33,7 @@ func onEngines(b *testing.B, run func(b *testing.B, open func() store.Store)) {
 	}
 	b.Run("sqlite", func(b *testing.B) {
 		run(b, func() store.Store {
-			return opened(sqlite.Open(b.Context(), filepath.Join(b.TempDir(), "packhooks.db"), keys))
+			return opened(sqlite.Open(b.Context(), filepath.Join(b.TempDir(), "packhooks.db"), keys, sqlite.Options{}))
 		})
 	})
 	if !postgrestest.Available() {
@@ -48,26 +48,17 @@ func onEngines(b *testing.B, run func(b *testing.B, open func() store.Store)) {
 	})
 }
 
-func check(b *testing.B, err error) {
-	b.Helper()
-	if err != nil {
-		b.Fatal(err)
-	}
-}
-
-var epoch = time.Date(2024, 8, 2, 12, 0, 0, 0, time.UTC)
-
 // generate yields n webhooks of ordinary size, in order of creation, with ids in none.
-func generate(n int, suffix string) func(func(store.Webhook, error) bool) {
-	return func(yield func(store.Webhook, error) bool) {
+func generate(n int, suffix string) iter.Seq2[document.Document, error] {
+	return func(yield func(document.Document, error) bool) {
 		for i := range n {
 			at := epoch.Add(time.Duration(i) * time.Millisecond)
 			id := fmt.Sprintf("wh_%08x%08d", uint32(i)*2654435761, i)
-			w := store.Webhook{
+			w := webhook{
 				ID: id, EventCode: "orders.created", Endpoint: "https://myapp.packcloud.local/" + id, Secret: id + suffix,
 				Enabled: true, CreatedAt: at, UpdatedAt: at,
 			}
-			if !yield(w, nil) {
+			if !yield(document.New(w)) {
 				return
 			}
 		}
@@ -86,18 +77,18 @@ func growth(b *testing.B, open func() store.Store) {
 		_, err = s.ImportWebhooks(b.Context(), "small", generate(100, ""), false)
 		check(b, err)
 	}
-	at := func(i int) store.Position {
-		return store.Position{CreatedAt: epoch.Add(time.Duration(i) * time.Millisecond)}
+	at := func(i int) store.Bound {
+		return store.Bound{CreatedAt: epoch.Add(time.Duration(i) * time.Millisecond)}
 	}
 	reads := []struct {
 		of store.Store
 		q  store.PageQuery
 	}{
 		{full, store.PageQuery{OrganizationID: "large"}},
-		{full, store.PageQuery{OrganizationID: "large", Seek: store.From, Position: at(large / 2)}},
-		{full, store.PageQuery{OrganizationID: "large", Seek: store.Before, Position: at(2 * large)}},
-		{full, store.PageQuery{OrganizationID: "small", Seek: store.From, Position: at(50)}},
-		{tenth, store.PageQuery{OrganizationID: "small", Seek: store.From, Position: at(50)}},
+		{full, store.PageQuery{OrganizationID: "large", Bound: at(large / 2)}},
+		{full, store.PageQuery{OrganizationID: "large", Bound: at(2 * large), Backward: true}},
+		{full, store.PageQuery{OrganizationID: "small", Bound: at(50)}},
+		{tenth, store.PageQuery{OrganizationID: "small", Bound: at(50)}},
 	}
 	took := make([][]time.Duration, len(reads))
 	for b.Loop() {
@@ -147,7 +138,7 @@ func importLarge(b *testing.B, s store.Store, name, suffix string) {
 	slowest := make(chan time.Duration, 1)
 	go func() { slowest <- revoke(ctx, b, s) }()
 	began, staged := time.Now(), time.Now()
-	_, err := s.ImportWebhooks(b.Context(), "acme", func(yield func(store.Webhook, error) bool) {
+	_, err := s.ImportWebhooks(b.Context(), "acme", func(yield func(document.Document, error) bool) {
 		generate(large, suffix)(yield)
 		staged = time.Now()
 	}, true)

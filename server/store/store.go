@@ -2,61 +2,41 @@
 //
 // A server needs two small interfaces: a Lister of pages and an Authenticator. A program that already has its
 // webhooks elsewhere implements those and nothing else. Store is the whole of what the command line works with;
-// packages sqlite and postgres below this one implement it, and package storetest holds any implementation to
-// what the comments here promise.
+// packages sqlite and postgres below this one implement it.
 package store
 
 import (
 	"context"
 	"errors"
+	"fmt"
 	"iter"
 	"time"
+
+	"github.com/packhooks/packhooks/server/document"
 )
 
-// Webhook is a webhook subscription of one organization.
-//
-// Texts are UTF-8 without NUL; another is an error. Times are UTC and kept to the microsecond; what is finer is cut off.
-// EventCode is empty when there is none. Secret is in clear here and encrypted at rest.
-type Webhook struct {
-	ID        string
-	EventCode string
-	Endpoint  string
-	Secret    string
-	Enabled   bool
-	CreatedAt time.Time
-	UpdatedAt time.Time
-}
-
-// Position is a place in an organization's list, which is ordered by creation time and then by id, in byte order.
-// It need not be the position of a webhook that still exists.
-type Position struct {
+// Bound is a place in an organization's list, which is ordered by creation time and then by id, in byte order. It lies
+// between two webhooks: just before the position that it names or, with After, just after it. No webhook need be there.
+// The zero Bound lies before the whole list.
+type Bound struct {
 	CreatedAt time.Time
 	ID        string
+	After     bool
 }
 
-// Seek says on which side of a Position a page lies, and whether the position itself belongs to it.
-type Seek byte
-
-const (
-	Start  Seek = iota // the first page; the position does not count
-	After              // the webhooks next after the position
-	From               // the webhooks from the position on
-	Before             // the webhooks next before the position
-	UpTo               // the webhooks up to the position, it included
-)
-
-// PageQuery asks for one page of an organization's webhooks. Limit is at least 1.
+// PageQuery asks for one page of an organization's webhooks: the first ones beyond the bound or, with Backward, the last
+// ones before it. Limit is at least 1.
 type PageQuery struct {
 	OrganizationID string
-	Seek           Seek
-	Position       Position
+	Bound          Bound
+	Backward       bool
 	Limit          int
 }
 
-// Page is a page of webhooks, ascending whichever way it was sought. HasPrev and HasNext say whether there is any
-// webhook before and after it, as of the same moment as the page itself, also when the page is empty.
+// Page is a page of webhooks, ascending whichever way it was read. HasPrev and HasNext say whether there is any webhook
+// before and after it, as of the same moment as the page itself, also when the page is empty.
 type Page struct {
-	Webhooks []Webhook
+	Webhooks []document.Document
 	HasPrev  bool
 	HasNext  bool
 }
@@ -104,10 +84,11 @@ type Store interface {
 	Authenticator
 
 	// ImportWebhooks adds or updates the organization's webhooks by id, and with replace also removes those that
-	// rows does not hold. It is done wholly or not at all: an error from rows, an id that comes twice
+	// webhooks does not hold. It is done wholly or not at all: an error from webhooks, an id that comes twice
 	// (ErrDuplicateID) or a process that dies leaves everything as it was. Other writers are not kept waiting
-	// while rows is read. An import during which Reencrypt began is ErrUnavailable: it may be repeated.
-	ImportWebhooks(ctx context.Context, organizationID string, rows iter.Seq2[Webhook, error], replace bool) (ImportResult, error)
+	// while webhooks is read. An import during which Reencrypt began is ErrUnavailable: it may be repeated. One
+	// into a database whose documents fit another contract is ErrOtherContract (see CheckDocuments).
+	ImportWebhooks(ctx context.Context, organizationID string, webhooks iter.Seq2[document.Document, error], replace bool) (ImportResult, error)
 
 	// DeleteWebhooks removes the organization's webhooks of these ids, all or none: an id that is not there is
 	// a *MissingError that names it.
@@ -123,7 +104,18 @@ type Store interface {
 	// is a *MissingError.
 	RevokeToken(ctx context.Context, id string) error
 
-	// Reencrypt seals every secret that is not yet sealed under the cipher's primary key, in batches, while
+	// CheckDocuments makes sure that every document fits the program's contract. The database knows the contract
+	// that its documents fit: where it is the program's own, nothing else is looked at. Otherwise every document
+	// is validated, reading only; if all fit, the program's contract is recorded, and if not, nothing is changed
+	// and the error is a *MisfitError. With MigrateCheck another contract is ErrOtherContract at once.
+	CheckDocuments(ctx context.Context, progress func(webhooks int)) error
+
+	// RewriteDocuments brings every document into the form of the program's contract, in batches, while others
+	// read; it may be interrupted and repeated. At the end it records the contract. Documents that cannot be made
+	// to fit stay as they are and are a *MisfitError. A dry run changes nothing.
+	RewriteDocuments(ctx context.Context, dryRun bool, progress func(webhooks int)) (Rewritten, error)
+
+	// Reencrypt seals every document that is not yet sealed under the cipher's primary key, in batches, while
 	// others read and write. It may be interrupted and repeated. After each batch it calls progress, which may
 	// be nil, with the number of webhooks that it has gone through so far.
 	Reencrypt(ctx context.Context, progress func(webhooks int)) error
@@ -134,17 +126,48 @@ type Store interface {
 	Close() error
 }
 
-// Cipher seals the signing secrets that a store keeps. Package keyset has the one that packhooks uses; a key
-// management service plugs in here.
-//
-// The associated data binds a ciphertext to its place (see SecretPlace): opening it with other data fails. A cipher that
-// also has a method Reload() error is told by it to look for new keys before an import.
-type Cipher interface {
-	Seal(ctx context.Context, plaintext, associatedData []byte) ([]byte, error)
-	Open(ctx context.Context, ciphertext, associatedData []byte) ([]byte, error)
+// MigrateMode says what to do with tables or documents that are not those of the program.
+type MigrateMode string
 
-	// Stale reports whether ciphertext was sealed under a key other than the primary one.
-	Stale(ciphertext []byte) bool
+// The modes. An import in MigrateOff does not ask which contract the documents fit; if it is another one, the database
+// knows none from then on.
+const (
+	MigrateAuto  MigrateMode = "auto"  // create or change tables; validate documents and record the contract
+	MigrateCheck MigrateMode = "check" // ErrSchemaTooOld, ErrOtherContract
+	MigrateOff   MigrateMode = "off"   // do not look
+)
+
+// Rewritten counts what RewriteDocuments did.
+type Rewritten struct {
+	Webhooks int // that were looked at
+	Changed  int // of these
+	Filled   int // properties that got their default
+	Dropped  int // properties that the contract does not know
+}
+
+// Misfit is a document that does not fit the contract.
+type Misfit struct {
+	OrganizationID string
+	ID             string
+	Reason         error
+}
+
+// MisfitError counts the documents that do not fit the contract, and names the first ones.
+type MisfitError struct {
+	Count int
+	First []Misfit
+}
+
+// Error names every misfit in First.
+func (e *MisfitError) Error() string {
+	text := fmt.Sprintf("stored webhooks that do not fit the contract: %d", e.Count)
+	for _, m := range e.First {
+		text += fmt.Sprintf("; %q of organization %q: %v", m.ID, m.OrganizationID, m.Reason)
+	}
+	if e.Count > len(e.First) {
+		text += "; …"
+	}
+	return text
 }
 
 var (
@@ -153,6 +176,12 @@ var (
 
 	// ErrUnavailable is a failure that may pass by itself: the storage cannot be reached or is too busy.
 	ErrUnavailable = errors.New("storage is unavailable")
+
+	// ErrSchemaTooOld is a database whose tables must be migrated before this program can use it.
+	ErrSchemaTooOld = errors.New("database schema is older than this program")
+
+	// ErrOtherContract is a database whose documents fit another version of the contract, as far as it knows.
+	ErrOtherContract = errors.New("the stored webhooks were last checked against another version of the contract")
 
 	// ErrWrongKey is a store that was sealed under keys that the cipher does not hold.
 	ErrWrongKey = errors.New("the keyset does not belong to this database")
@@ -178,10 +207,4 @@ func (e *MissingError) Error() string {
 		text += " " + id
 	}
 	return text
-}
-
-// SecretPlace is the associated data of a webhook's secret: a ciphertext that is moved to another organization or
-// id no longer opens. The zero byte can be part of neither.
-func SecretPlace(organizationID, webhookID string) []byte {
-	return []byte("webhook-secret\x00" + organizationID + "\x00" + webhookID)
 }

@@ -57,7 +57,7 @@ func runSlowly(address string) error {
 	if err != nil {
 		return err
 	}
-	db, err := sqlite.Open(ctx, "packhooks.db", keys)
+	db, err := sqlite.Open(ctx, "packhooks.db", keys, sqlite.Options{})
 	if err != nil {
 		return err
 	}

@@ -34,18 +34,18 @@ func TestTamperingIsFound(t *testing.T) {
 	db := openRaw(t, p.path("packhooks.db"))
 	defer db.Close()
 	for _, tt := range []struct{ name, statement string }{
-		{"a ciphertext of another webhook", `UPDATE webhooks SET secret = (SELECT secret FROM webhooks WHERE organization_id = 'acme' AND id = 'wh_0000003')
+		{"a ciphertext of another webhook", `UPDATE webhooks SET document = (SELECT document FROM webhooks WHERE organization_id = 'acme' AND id = 'wh_0000003')
 			WHERE organization_id = 'acme' AND id = 'wh_0000004'`},
-		{"a ciphertext of the same webhook of another organization", `UPDATE webhooks SET secret = (SELECT secret FROM webhooks WHERE organization_id = 'other' AND id = 'wh_0000004')
+		{"a ciphertext of the same webhook of another organization", `UPDATE webhooks SET document = (SELECT document FROM webhooks WHERE organization_id = 'other' AND id = 'wh_0000004')
 			WHERE organization_id = 'acme' AND id = 'wh_0000004'`},
 		{"a row moved to another organization", `UPDATE webhooks SET organization_id = 'acme', id = 'wh_0000004x', created_at = created_at + 1
 			WHERE organization_id = 'other' AND id = 'wh_0000004'`},
-		{"a flipped bit", `UPDATE webhooks SET secret = flip(secret, 20) WHERE organization_id = 'acme' AND id = 'wh_0000004'`},
-		{"a flipped bit in the key's id", `UPDATE webhooks SET secret = flip(secret, 3) WHERE organization_id = 'acme' AND id = 'wh_0000004'`},
-		{"a flipped bit in the version", `UPDATE webhooks SET secret = flip(secret, 0) WHERE organization_id = 'acme' AND id = 'wh_0000004'`},
-		{"a ciphertext cut short", `UPDATE webhooks SET secret = substr(secret, 1, 20) WHERE organization_id = 'acme' AND id = 'wh_0000004'`},
-		{"no ciphertext", `UPDATE webhooks SET secret = x'' WHERE organization_id = 'acme' AND id = 'wh_0000004'`},
-		{"a clear text", `UPDATE webhooks SET secret = CAST('plain' AS BLOB) WHERE organization_id = 'acme' AND id = 'wh_0000004'`},
+		{"a flipped bit", `UPDATE webhooks SET document = flip(document, 20) WHERE organization_id = 'acme' AND id = 'wh_0000004'`},
+		{"a flipped bit in the key's id", `UPDATE webhooks SET document = flip(document, 3) WHERE organization_id = 'acme' AND id = 'wh_0000004'`},
+		{"a flipped bit in the version", `UPDATE webhooks SET document = flip(document, 0) WHERE organization_id = 'acme' AND id = 'wh_0000004'`},
+		{"a ciphertext cut short", `UPDATE webhooks SET document = substr(document, 1, 20) WHERE organization_id = 'acme' AND id = 'wh_0000004'`},
+		{"no ciphertext", `UPDATE webhooks SET document = x'' WHERE organization_id = 'acme' AND id = 'wh_0000004'`},
+		{"a clear text", `UPDATE webhooks SET document = CAST('plain' AS BLOB) WHERE organization_id = 'acme' AND id = 'wh_0000004'`},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			restore := keepWebhooks(t, db)

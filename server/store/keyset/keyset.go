@@ -1,4 +1,4 @@
-// Package keyset seals the signing secrets of webhooks with the keys of a Tink keyset.
+// Package keyset seals documents at rest with the keys of a Tink keyset.
 //
 //	keys, err := keyset.Open("packhooks.db.keyset")
 //	if err != nil {
@@ -11,7 +11,7 @@
 // that share a database never meet a key that they cannot get: Add a key and distribute the file, Promote the key
 // and distribute again, then re-encrypt. A Keyset reads its file anew when it meets a key that it does not know.
 //
-// It does not talk to a key management service: that would be another store.Cipher.
+// It does not talk to a key management service: that would be another document.Cipher.
 package keyset
 
 import (
@@ -32,13 +32,13 @@ import (
 	tinkpb "github.com/tink-crypto/tink-go/v2/proto/tink_go_proto"
 	"github.com/tink-crypto/tink-go/v2/tink"
 
-	"github.com/packhooks/packhooks/server/store"
+	"github.com/packhooks/packhooks/server/document"
 )
 
 // errMalformed stands for whatever a parser says, as parsers quote what they could not read.
 var errMalformed = errors.New("not a Tink keyset of AEAD keys in JSON")
 
-// Keyset is a store.Cipher. It is safe for concurrent use, and nothing that it prints is key material: fmt does not
+// Keyset is a document.Cipher. It is safe for concurrent use, and nothing that it prints is key material: fmt does not
 // follow the pointer that holds it.
 type Keyset struct {
 	state atomic.Pointer[state]
@@ -48,7 +48,7 @@ type Keyset struct {
 	loaded  fs.FileInfo // the file as it was last read; guarded by loading
 }
 
-var _ store.Cipher = (*Keyset)(nil)
+var _ document.Cipher = (*Keyset)(nil)
 
 // KeyInfo is what may be told of a key.
 type KeyInfo struct {

@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"context"
 	"embed"
-	"errors"
 	"fmt"
 	"io/fs"
 
@@ -19,28 +18,15 @@ import (
 //go:embed migrations
 var migrations embed.FS
 
-// MigrateMode is what to do with a schema that is older than the program.
-type MigrateMode string
-
-const (
-	MigrateAuto  MigrateMode = "auto"  // bring it up to date; any number of servers may start at once
-	MigrateCheck MigrateMode = "check" // ErrSchemaTooOld
-	MigrateOff   MigrateMode = "off"   // nothing, not even look
-)
-
-// ErrSchemaTooOld is a schema that must be migrated before this program can use it.
-var ErrSchemaTooOld = errors.New("database schema is older than this program")
-
-// Migrate brings the schema of a database up to date.
-func Migrate(ctx context.Context, dsn string) error { return MigrateAuto.apply(ctx, dsn) }
-
-func (m MigrateMode) apply(ctx context.Context, dsn string) error {
-	switch m {
-	case MigrateOff:
+// Migrate does to the tables of a database what the mode says. It needs no keyset; its role needs the right to change
+// tables.
+func Migrate(ctx context.Context, dsn string, mode store.MigrateMode) error {
+	switch mode {
+	case store.MigrateOff:
 		return nil
-	case MigrateAuto, MigrateCheck, "":
+	case store.MigrateAuto, store.MigrateCheck, "":
 	default:
-		return fmt.Errorf("unknown migrate mode %q", m)
+		return fmt.Errorf("unknown migrate mode %q", mode)
 	}
 	config, err := pgx.ParseConfig(dsn)
 	if err != nil {
@@ -61,10 +47,10 @@ func (m MigrateMode) apply(ctx context.Context, dsn string) error {
 	if err != nil {
 		return err
 	}
-	if m == MigrateCheck {
+	if mode == store.MigrateCheck {
 		var pending bool
 		if pending, err = provider.HasPending(ctx); err == nil && pending {
-			return ErrSchemaTooOld
+			return store.ErrSchemaTooOld
 		}
 	} else {
 		_, err = provider.Up(ctx)

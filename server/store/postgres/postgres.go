@@ -17,25 +17,21 @@ package postgres
 import (
 	"cmp"
 	"context"
-	_ "embed"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
 	"github.com/jackc/pgx/v5/pgconn/ctxwatch"
+	"github.com/jackc/pgx/v5/pgtype"
 	"github.com/jackc/pgx/v5/pgxpool"
-	"github.com/jackc/pgx/v5/stdlib"
 
+	"github.com/packhooks/packhooks/server/document"
 	"github.com/packhooks/packhooks/server/store"
-	"github.com/packhooks/packhooks/server/store/internal/sqlstore"
+	"github.com/packhooks/packhooks/server/store/internal/engine"
 )
-
-//go:embed queries.sql
-var queries string
-
-var statements = sqlstore.Parse(queries)
 
 // Options are the settings of a store. The zero value is sound.
 type Options struct {
@@ -44,51 +40,110 @@ type Options struct {
 	MaxConnLifetime  time.Duration // after which a connection is replaced; 30 minutes when zero
 	StatementTimeout time.Duration // for all but imports, waiting for a connection included; 5 s when zero
 
-	Migrate    MigrateMode // MigrateAuto when empty
-	MigrateDSN string      // where to migrate, if not at the DSN itself
+	Contract   *document.Contract // what documents must fit; the embedded one when nil
+	Migrate    store.MigrateMode  // store.MigrateAuto when empty
+	MigrateDSN string             // where to migrate, if not at the DSN itself
 }
 
 // Store is a store.Store on PostgreSQL.
 type Store struct{ store.Store }
 
-// Open connects to a database and does to its schema what opts.Migrate says. Cipher must hold the keys that the
+type database struct {
+	engine.Store
+	pool *pool
+}
+
+// Open connects to a database and does to its tables what opts.Migrate says. Cipher must hold the keys that the
 // database was begun with: store.ErrWrongKey.
-func Open(ctx context.Context, dsn string, cipher store.Cipher, opts Options) (*Store, error) {
+func Open(ctx context.Context, dsn string, cipher document.Cipher, opts Options) (*Store, error) {
 	opts = opts.withDefaults(dsn)
 	config, err := poolConfig(dsn, opts)
 	if err != nil {
 		return nil, err
 	}
-	if err := opts.Migrate.apply(ctx, opts.MigrateDSN); err != nil {
+	if err := Migrate(ctx, opts.MigrateDSN, opts.Migrate); err != nil {
 		return nil, err
 	}
-	pool, err := pgxpool.NewWithConfig(ctx, config)
+	connections, err := pgxpool.NewWithConfig(ctx, config)
 	if err != nil {
 		return nil, fmt.Errorf("connecting to database: %w", err)
 	}
-	db := stdlib.OpenDBFromPool(pool)
-	s := &sqlstore.Store{
-		DB:      db,
-		Tokens:  db,
-		Cipher:  cipher,
-		SQL:     statements,
-		Timeout: opts.StatementTimeout,
-		Transient: func(err error) bool {
-			if lost(err) {
-				pool.Reset() // the others lead to the same server
-			}
-			return transient(err)
-		},
-		Shut: func() error {
-			err := db.Close()
-			pool.Close()
+	p := &pool{connections, opts.StatementTimeout}
+	db := &database{engine.Store{Webhooks: p, Tokens: p, Cipher: cipher, Contract: opts.Contract, Migrate: opts.Migrate}, p}
+	if err := db.Start(ctx); err != nil {
+		return nil, errors.Join(fmt.Errorf("opening database: %w", err), db.Close())
+	}
+	return &Store{db}, nil
+}
+
+// Close closes the connections.
+func (db *database) Close() error {
+	db.pool.connections.Close()
+	return nil
+}
+
+// ListWebhooks reads one page.
+func (db *database) ListWebhooks(ctx context.Context, q store.PageQuery) (store.Page, error) {
+	page, err := db.NewPage(q)
+	if err != nil {
+		return store.Page{}, err
+	}
+	otherSide := false
+	err = db.pool.bounded(ctx, func(ctx context.Context) error {
+		rows, err := db.pool.connections.Query(ctx, page.Statement, q.OrganizationID, page.CreatedAt, page.ID, page.Limit)
+		if err != nil {
 			return err
-		},
+		}
+		defer rows.Close()
+		for rows.Next() {
+			var other int32
+			var createdAt pgtype.Int8
+			var id pgtype.Text
+			var sealed pgtype.DriverBytes // of the row's lifetime
+			if err := rows.Scan(&other, &createdAt, &id, &sealed); err != nil {
+				return err
+			}
+			otherSide = other != 0
+			if !id.Valid {
+				continue
+			}
+			if err := page.Add(ctx, createdAt.Int64, id.String, sealed); err != nil {
+				return err
+			}
+		}
+		return rows.Err()
+	})
+	if err != nil {
+		return store.Page{}, fmt.Errorf("reading webhooks of organization %q: %w", q.OrganizationID, err)
 	}
-	if err := s.Start(ctx); err != nil {
-		return nil, errors.Join(fmt.Errorf("opening database: %w", err), s.Close())
+	return page.Result(otherSide), nil
+}
+
+// DeleteWebhooks removes webhooks, all or none.
+func (db *database) DeleteWebhooks(ctx context.Context, organizationID string, ids []string) error {
+	missing := slices.Compact(slices.Sorted(slices.Values(ids)))
+	storable := slices.DeleteFunc(slices.Clone(missing), func(id string) bool { return engine.CheckText("id", id) != nil })
+	err := db.pool.bounded(ctx, func(ctx context.Context) error {
+		return pgx.BeginFunc(ctx, db.pool.connections, func(tx pgx.Tx) error {
+			if _, err := tx.Exec(ctx, lockOrganization, organizationID); err != nil {
+				return err
+			}
+			rows, err := tx.Query(ctx, `DELETE FROM webhooks WHERE organization_id = $1 AND id = ANY($2) RETURNING id`, organizationID, storable)
+			if err != nil {
+				return err
+			}
+			deleted, err := pgx.CollectRows(rows, pgx.RowTo[string])
+			missing = slices.DeleteFunc(missing, func(id string) bool { return slices.Contains(deleted, id) })
+			if err == nil && len(missing) > 0 {
+				err = &store.MissingError{Kind: "webhook", IDs: missing}
+			}
+			return err
+		})
+	})
+	if e := (*store.MissingError)(nil); err != nil && !errors.As(err, &e) {
+		return fmt.Errorf("deleting webhooks of organization %q: %w", organizationID, err)
 	}
-	return &Store{s}, nil
+	return err
 }
 
 // connectTimeout is for a host when the DSN has no connect_timeout: one that does not answer leaves time for the next.

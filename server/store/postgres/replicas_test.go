@@ -8,67 +8,16 @@ import (
 	"path/filepath"
 	"strings"
 	"sync"
-	"sync/atomic"
 	"testing"
 	"time"
 
+	"github.com/packhooks/packhooks/gen/serverapi"
+	"github.com/packhooks/packhooks/server/document"
 	"github.com/packhooks/packhooks/server/store"
 	"github.com/packhooks/packhooks/server/store/keyset"
 	"github.com/packhooks/packhooks/server/store/postgres"
 	"github.com/packhooks/packhooks/server/store/postgres/postgrestest"
-	"github.com/packhooks/packhooks/server/store/storetest"
 )
-
-// replicas is one database through several stores, each call through the next one.
-type replicas struct {
-	store.Store // the first; it does what is not below
-	all         []store.Store
-	calls       atomic.Uint32
-}
-
-func (r *replicas) next() store.Store { return r.all[int(r.calls.Add(1))%len(r.all)] }
-
-func (r *replicas) ListWebhooks(ctx context.Context, q store.PageQuery) (store.Page, error) {
-	return r.next().ListWebhooks(ctx, q)
-}
-
-func (r *replicas) Authenticate(ctx context.Context, token string) (store.Grant, error) {
-	return r.next().Authenticate(ctx, token)
-}
-
-func (r *replicas) ImportWebhooks(ctx context.Context, organization string, rows iter.Seq2[store.Webhook, error], replace bool) (store.ImportResult, error) {
-	return r.next().ImportWebhooks(ctx, organization, rows, replace)
-}
-
-func (r *replicas) DeleteWebhooks(ctx context.Context, organization string, ids []string) error {
-	return r.next().DeleteWebhooks(ctx, organization, ids)
-}
-
-func (r *replicas) RevokeToken(ctx context.Context, id string) error {
-	return r.next().RevokeToken(ctx, id)
-}
-
-func TestReplicatedStore(t *testing.T) {
-	const count = 8
-	h := newHarness(direct)
-	storetest.Run(t, storetest.Harness{
-		Open: func(t testing.TB, cipher store.Cipher) store.Store {
-			r := &replicas{Store: h.Open(t, cipher)}
-			for r.all = []store.Store{r.Store}; len(r.all) < count; {
-				s, err := h.Again(t, r.Store, cipher)
-				check(t, err)
-				r.all = append(r.all, s)
-			}
-			return r
-		},
-		Again: func(t testing.TB, s store.Store, cipher store.Cipher) (store.Store, error) {
-			return h.Again(t, s.(*replicas).Store, cipher)
-		},
-		CopySecret: func(t testing.TB, s store.Store, organization, from, to string) {
-			h.CopySecret(t, s.(*replicas).Store, organization, from, to)
-		},
-	})
-}
 
 func newKeys(t testing.TB) *keyset.Keyset {
 	t.Helper()
@@ -77,11 +26,15 @@ func newKeys(t testing.TB) *keyset.Keyset {
 	return keys
 }
 
-func rows(secret string, first, n int) iter.Seq2[store.Webhook, error] {
-	return func(yield func(store.Webhook, error) bool) {
+func newDocument(id, secret string, microseconds int) (document.Document, error) {
+	at := time.UnixMicro(int64(microseconds))
+	return document.New(serverapi.Webhook{ID: id, Endpoint: "x", Secret: secret, CreatedAt: at, UpdatedAt: at})
+}
+
+func rows(secret string, first, n int) iter.Seq2[document.Document, error] {
+	return func(yield func(document.Document, error) bool) {
 		for i := first; i < first+n; i++ {
-			w := store.Webhook{ID: fmt.Sprintf("wh_%04d", i), Endpoint: "x", Secret: secret, CreatedAt: time.UnixMicro(int64(i))}
-			if !yield(w, nil) {
+			if !yield(newDocument(fmt.Sprintf("wh_%04d", i), secret, i)) {
 				return
 			}
 		}
@@ -118,7 +71,7 @@ func TestTenStartAtOnce(t *testing.T) {
 				}
 			}
 			id := fmt.Sprint("own_", i)
-			own := func(yield func(store.Webhook, error) bool) { yield(store.Webhook{ID: id, Secret: "x"}, nil) }
+			own := func(yield func(document.Document, error) bool) { yield(newDocument(id, "x", 0)) }
 			if _, err := s.ImportWebhooks(context.Background(), "acme", own, false); err != nil {
 				t.Errorf("importing: %v", err)
 			}
@@ -133,35 +86,35 @@ func TestTenStartAtOnce(t *testing.T) {
 	if len(p.Webhooks) != 450 {
 		t.Fatalf("%d webhooks", len(p.Webhooks))
 	}
-	for _, w := range p.Webhooks {
-		if w.Secret != "4" {
-			t.Fatalf("%s is of round %s", w.ID, w.Secret)
+	for _, d := range p.Webhooks {
+		if w, err := d.Webhook(); err != nil || w.Secret != "4" {
+			t.Fatalf("%s is of round %s: %v", w.ID, w.Secret, err)
 		}
 	}
 }
 
 func TestMigrateModes(t *testing.T) {
 	dsn, keys := postgrestest.DSN(t), newKeys(t)
-	open := func(mode postgres.MigrateMode) error {
+	open := func(mode store.MigrateMode) error {
 		s, err := postgres.Open(t.Context(), dsn, keys, postgres.Options{Migrate: mode})
 		if err == nil {
 			err = s.Close()
 		}
 		return err
 	}
-	if err := open(postgres.MigrateCheck); !errors.Is(err, postgres.ErrSchemaTooOld) {
+	if err := open(store.MigrateCheck); !errors.Is(err, store.ErrSchemaTooOld) {
 		t.Fatalf("checking an empty database: %v", err)
 	}
-	if err := open(postgres.MigrateOff); err == nil || errors.Is(err, store.ErrUnavailable) {
+	if err := open(store.MigrateOff); err == nil || errors.Is(err, store.ErrUnavailable) {
 		t.Fatalf("using an empty database: %v", err)
 	}
 	if err := open("whatever"); err == nil {
 		t.Fatal("an unknown mode was taken")
 	}
-	check(t, postgres.Migrate(t.Context(), dsn))
-	check(t, open(postgres.MigrateCheck))
-	check(t, open(postgres.MigrateOff))
-	check(t, open(postgres.MigrateAuto))
+	check(t, postgres.Migrate(t.Context(), dsn, store.MigrateAuto))
+	check(t, open(store.MigrateCheck))
+	check(t, open(store.MigrateOff))
+	check(t, open(store.MigrateAuto))
 }
 
 func TestErrorsHoldNoPassword(t *testing.T) {

@@ -12,6 +12,11 @@ import (
 	"testing"
 	"time"
 
+	native "zombiezen.com/go/sqlite"
+	"zombiezen.com/go/sqlite/sqlitex"
+
+	"github.com/packhooks/packhooks/gen/serverapi"
+	"github.com/packhooks/packhooks/server/document"
 	"github.com/packhooks/packhooks/server/store"
 	"github.com/packhooks/packhooks/server/store/keyset"
 	"github.com/packhooks/packhooks/server/store/sqlite"
@@ -31,18 +36,29 @@ func newKeys(t testing.TB) *keyset.Keyset {
 	return keys
 }
 
-func openAt(t testing.TB, path string, cipher store.Cipher) *sqlite.Store {
+func openAt(t testing.TB, path string, cipher document.Cipher) *sqlite.Store {
 	t.Helper()
-	s, err := sqlite.Open(context.Background(), path, cipher)
+	s, err := sqlite.Open(context.Background(), path, cipher, sqlite.Options{})
 	check(t, err)
 	t.Cleanup(func() { _ = s.Close() })
 	return s
 }
 
+// raw opens a database behind the store's back.
+func raw(t testing.TB, path string) *native.Conn {
+	t.Helper()
+	conn, err := native.OpenConn(path, native.OpenReadWrite)
+	check(t, err)
+	t.Cleanup(func() { _ = conn.Close() })
+	return conn
+}
+
+const endpoint = "https://myapp.packcloud.local/key-8123"
+
 func load(t testing.TB, s store.Store, secret string) {
 	t.Helper()
-	_, err := s.ImportWebhooks(t.Context(), "acme", func(yield func(store.Webhook, error) bool) {
-		yield(store.Webhook{ID: "wh_1", Endpoint: "https://myapp.packcloud.local/", Secret: secret, CreatedAt: time.Now()}, nil)
+	_, err := s.ImportWebhooks(t.Context(), "acme", func(yield func(document.Document, error) bool) {
+		yield(document.New(serverapi.Webhook{ID: "wh_1", Endpoint: endpoint, Secret: secret, CreatedAt: time.Now(), UpdatedAt: time.Now()}))
 	}, false)
 	check(t, err)
 }
@@ -57,8 +73,7 @@ func TestFilesArePrivateAndHoldNothingInClear(t *testing.T) {
 	hash, _ := store.HashToken(token)
 	_, err := s.CreateToken(t.Context(), hash, store.Token{Organizations: []string{"acme"}})
 	check(t, err)
-	_, err = raw(t, path).Exec(`VACUUM INTO ?`, filepath.Join(dir, "backup"))
-	check(t, err)
+	check(t, sqlitex.Execute(raw(t, path), `VACUUM INTO ?`, &sqlitex.ExecOptions{Args: []any{filepath.Join(dir, "backup")}}))
 	entries, err := os.ReadDir(dir)
 	check(t, err)
 	if len(entries) != 7 {
@@ -73,12 +88,12 @@ func TestFilesArePrivateAndHoldNothingInClear(t *testing.T) {
 		}
 		raw, err := os.ReadFile(filepath.Join(dir, info.Name()))
 		check(t, err)
-		for _, hidden := range []string{secret, token, strings.TrimPrefix(token, store.TokenPrefix)} {
+		for _, hidden := range []string{secret, endpoint, token, strings.TrimPrefix(token, store.TokenPrefix)} {
 			if bytes.Contains(raw, []byte(hidden)) {
 				t.Errorf("%s holds a secret or a token", info.Name())
 			}
 		}
-		found = found || bytes.Contains(raw, []byte("https://myapp.packcloud.local/"))
+		found = found || bytes.Contains(raw, []byte("wh_1"))
 	}
 	if !found {
 		t.Fatal("no file holds the webhook: nothing was searched")
@@ -101,19 +116,19 @@ func TestOpen(t *testing.T) {
 	t.Run("refuses what is no database", func(t *testing.T) {
 		path := filepath.Join(t.TempDir(), "notes.txt")
 		check(t, os.WriteFile(path, bytes.Repeat([]byte("not a database\n"), 1000), 0o600))
-		_, err := sqlite.Open(t.Context(), path, newKeys(t))
+		_, err := sqlite.Open(t.Context(), path, newKeys(t), sqlite.Options{})
 		if err == nil || errors.Is(err, store.ErrUnavailable) {
 			t.Fatalf("opening a text file: %v", err)
 		}
-		_, err = sqlite.Open(t.Context(), filepath.Join(path, "packhooks.db"), newKeys(t))
+		_, err = sqlite.Open(t.Context(), filepath.Join(path, "packhooks.db"), newKeys(t), sqlite.Options{})
 		if err == nil {
 			t.Fatal("opened a path below a file")
 		}
-		_, err = sqlite.Open(t.Context(), filepath.Join(t.TempDir(), "no", "packhooks.db"), newKeys(t))
+		_, err = sqlite.Open(t.Context(), filepath.Join(t.TempDir(), "no", "packhooks.db"), newKeys(t), sqlite.Options{})
 		if !errors.Is(err, fs.ErrNotExist) {
 			t.Fatalf("opening a path in no directory: %v", err)
 		}
-		if _, err := sqlite.Open(t.Context(), filepath.Join(t.TempDir(), "packhooks.db"), nil); err == nil {
+		if _, err := sqlite.Open(t.Context(), filepath.Join(t.TempDir(), "packhooks.db"), nil, sqlite.Options{}); err == nil {
 			t.Fatal("opened without a cipher")
 		}
 	})
@@ -122,7 +137,7 @@ func TestOpen(t *testing.T) {
 		var opening sync.WaitGroup
 		for range 10 {
 			opening.Go(func() {
-				s, err := sqlite.Open(context.Background(), path, keys)
+				s, err := sqlite.Open(context.Background(), path, keys, sqlite.Options{})
 				if err != nil {
 					t.Errorf("opening: %v", err)
 					return
@@ -144,10 +159,8 @@ func TestLockedDatabase(t *testing.T) {
 	hash, _ := store.HashToken(token)
 	kept, err := s.CreateToken(t.Context(), hash, store.Token{})
 	check(t, err)
-	other, err := raw(t, path).Conn(t.Context())
-	check(t, err)
-	_, err = other.ExecContext(t.Context(), "BEGIN IMMEDIATE")
-	check(t, err)
+	other := raw(t, path)
+	check(t, sqlitex.Execute(other, "BEGIN IMMEDIATE", nil))
 
 	t.Run("opening, reads and tokens do not wait", func(t *testing.T) {
 		began := time.Now()
@@ -174,7 +187,7 @@ func TestLockedDatabase(t *testing.T) {
 		}
 	})
 	t.Run("writers go on when the other has ended", func(t *testing.T) {
-		time.AfterFunc(time.Second, func() { _, _ = other.ExecContext(context.Background(), "ROLLBACK") })
+		time.AfterFunc(time.Second, func() { _ = sqlitex.Execute(other, "ROLLBACK", nil) })
 		check(t, s.DeleteWebhooks(t.Context(), "acme", []string{"wh_1"}))
 	})
 }

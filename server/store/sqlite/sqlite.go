@@ -4,7 +4,7 @@
 //	if err != nil {
 //		return err
 //	}
-//	db, err := sqlite.Open(ctx, "packhooks.db", keys)
+//	db, err := sqlite.Open(ctx, "packhooks.db", keys, sqlite.Options{})
 //
 // Several processes of one machine may have the same file open, such as a server and the command line. A network
 // file system will not do.
@@ -12,23 +12,16 @@ package sqlite
 
 import (
 	"context"
-	"database/sql"
-	"embed"
 	"errors"
 	"fmt"
-	"io/fs"
-	"net/url"
-	"os"
-	"path/filepath"
-	"runtime"
-	"time"
+	"slices"
 
-	"github.com/pressly/goose/v3"
-	"modernc.org/sqlite"
-	sqlite3 "modernc.org/sqlite/lib"
+	"zombiezen.com/go/sqlite"
+	"zombiezen.com/go/sqlite/sqlitex"
 
+	"github.com/packhooks/packhooks/server/document"
 	"github.com/packhooks/packhooks/server/store"
-	"github.com/packhooks/packhooks/server/store/internal/sqlstore"
+	"github.com/packhooks/packhooks/server/store/internal/engine"
 )
 
 // TokensSuffix makes the path of the tokens' file from that of the database.
@@ -37,114 +30,99 @@ import (
 // transaction of many seconds: a token must be revocable meanwhile. Nothing is ever written to both at once.
 const TokensSuffix = ".tokens"
 
-//go:embed migrations
-var migrations embed.FS
-
-//go:embed queries.sql
-var queries string
-
-var statements = sqlstore.Parse(queries)
+// Options are the settings of a store. The zero value is sound.
+type Options struct {
+	Contract *document.Contract // what documents must fit; the embedded one when nil
+	Migrate  store.MigrateMode  // store.MigrateAuto when empty
+}
 
 // Store is a store.Store on SQLite.
 type Store struct{ store.Store }
 
-// Open opens the database at path, and its tokens beside it, after creating what is not there (mode 0600) and
-// bringing the schema up to date. Cipher must hold the keys that the database was begun with: store.ErrWrongKey.
-func Open(ctx context.Context, path string, cipher store.Cipher) (*Store, error) {
-	webhooks, err := open(ctx, path, "migrations/webhooks")
-	if err != nil {
-		return nil, fmt.Errorf("opening %s: %w", path, err)
-	}
-	tokens, err := open(ctx, path+TokensSuffix, "migrations/tokens")
-	if err != nil {
-		return nil, errors.Join(fmt.Errorf("opening %s: %w", path+TokensSuffix, err), webhooks.Close())
-	}
-	s := &sqlstore.Store{
-		DB:        webhooks,
-		Tokens:    tokens,
-		Cipher:    cipher,
-		SQL:       statements,
-		Transient: transient,
-		Busy:      func(err error) bool { return code(err) == sqlite3.SQLITE_BUSY },
-		Shut:      func() error { return errors.Join(webhooks.Close(), tokens.Close()) },
-	}
-	if err := s.Start(ctx); err != nil {
-		return nil, errors.Join(fmt.Errorf("opening %s: %w", path, err), s.Close())
-	}
-	return &Store{s}, nil
+type database struct {
+	engine.Store
+	webhooks, tokens *pool
 }
 
-func open(ctx context.Context, path, dir string) (*sql.DB, error) {
-	// SQLite would create it readable by all; what it puts beside it takes the mode of the file.
-	f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE, 0o600)
+// Open opens the database at path, and its tokens beside it, after creating what is not there (mode 0600) and doing to
+// its tables what opts.Migrate says. Cipher must hold the keys that the database was begun with: store.ErrWrongKey.
+func Open(ctx context.Context, path string, cipher document.Cipher, opts Options) (*Store, error) {
+	db := &database{webhooks: newPool(path), tokens: newPool(path + TokensSuffix)}
+	db.Store = engine.Store{Webhooks: db.webhooks, Tokens: db.tokens, Cipher: cipher, Contract: opts.Contract, Migrate: opts.Migrate}
+	err := Migrate(ctx, path, opts.Migrate)
+	if err == nil {
+		err = db.Start(ctx)
+	}
 	if err != nil {
-		return nil, err
+		return nil, errors.Join(fmt.Errorf("opening %s: %w", path, err), db.Close())
 	}
-	if err := f.Close(); err != nil {
-		return nil, err
-	}
-	db, err := sql.Open("sqlite", dsn(path))
-	if err != nil {
-		return nil, err
-	}
-	db.SetMaxOpenConns(max(4, 2*runtime.NumCPU()))
-	db.SetMaxIdleConns(max(4, 2*runtime.NumCPU()))
-	if err := migrate(ctx, db, dir); err != nil {
-		return nil, errors.Join(err, db.Close())
-	}
-	return db, nil
+	return &Store{db}, nil
 }
 
-func dsn(path string) string {
-	settings := url.Values{
-		"_txlock": {"immediate"},
-		"_pragma": {
-			"busy_timeout(250)", // a wait that nothing interrupts
-			"journal_mode(WAL)",
-			"foreign_keys(1)",
-			"journal_size_limit(67108864)", // what an import leaves behind
-		},
-	}
-	return (&url.URL{Scheme: "file", OmitHost: true, Path: filepath.ToSlash(path), RawQuery: settings.Encode()}).String()
-}
+// Close closes the files.
+func (db *database) Close() error { return errors.Join(db.webhooks.close(), db.tokens.close()) }
 
-// migrate brings the schema up to date. When several processes find the same migration to be done, all but one fail
-// and then find it done: goose has no lock for SQLite.
-func migrate(ctx context.Context, db *sql.DB, dir string) error {
-	files, err := fs.Sub(migrations, dir)
+// ListWebhooks reads one page.
+func (db *database) ListWebhooks(ctx context.Context, q store.PageQuery) (store.Page, error) {
+	page, err := db.NewPage(q)
 	if err != nil {
-		return err
+		return store.Page{}, err
 	}
-	provider, err := goose.NewProvider(goose.DialectSQLite3, db, files)
-	if err != nil {
-		return err
-	}
-	for range 20 {
-		if _, err = provider.Up(ctx); err == nil || ctx.Err() != nil {
-			break
+	otherSide := false
+	err = db.webhooks.read(ctx, func(conn *sqlite.Conn) error {
+		stmt, err := conn.Prepare(page.Statement)
+		if err != nil {
+			return err
 		}
-		time.Sleep(50 * time.Millisecond)
-	}
+		defer stmt.Reset()
+		stmt.BindText(1, q.OrganizationID)
+		stmt.BindInt64(2, page.CreatedAt)
+		stmt.BindText(3, page.ID)
+		stmt.BindInt64(4, int64(page.Limit))
+		var sealed []byte
+		for {
+			if row, err := stmt.Step(); err != nil || !row {
+				return err
+			}
+			otherSide = stmt.ColumnInt64(0) != 0
+			if stmt.ColumnIsNull(3) {
+				continue
+			}
+			sealed = slices.Grow(sealed[:0], stmt.ColumnLen(3))[:stmt.ColumnLen(3)]
+			stmt.ColumnBytes(3, sealed)
+			if err := page.Add(ctx, stmt.ColumnInt64(1), stmt.ColumnText(2), sealed); err != nil {
+				return err
+			}
+		}
+	})
 	if err != nil {
-		return fmt.Errorf("migrating: %w", err)
+		return store.Page{}, fmt.Errorf("reading webhooks of organization %q: %w", q.OrganizationID, err)
 	}
-	return nil
+	return page.Result(otherSide), nil
 }
 
-// transient tells what another process or a full disk causes from what is wrong with the file or with us.
-func transient(err error) bool {
-	switch code(err) {
-	case sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED, sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR, sqlite3.SQLITE_CANTOPEN,
-		sqlite3.SQLITE_NOMEM, sqlite3.SQLITE_PROTOCOL:
-		return true
+// DeleteWebhooks removes webhooks, all or none.
+func (db *database) DeleteWebhooks(ctx context.Context, organizationID string, ids []string) error {
+	missing := &store.MissingError{Kind: "webhook"}
+	ids = slices.Compact(slices.Sorted(slices.Values(ids)))
+	err := db.webhooks.write(ctx, func(conn *sqlite.Conn) error {
+		for _, id := range ids {
+			err := sqlitex.Execute(conn, `DELETE FROM webhooks WHERE organization_id = $1 AND id = $2`,
+				&sqlitex.ExecOptions{Args: []any{organizationID, id}})
+			if err != nil {
+				return err
+			}
+			if conn.Changes() == 0 {
+				missing.IDs = append(missing.IDs, id)
+			}
+		}
+		if len(missing.IDs) > 0 {
+			return missing
+		}
+		return nil
+	})
+	if err != nil && len(missing.IDs) == 0 {
+		return fmt.Errorf("deleting webhooks of organization %q: %w", organizationID, err)
 	}
-	return false
-}
-
-// code is the result code of an error of SQLite, without its details.
-func code(err error) int {
-	if e := (*sqlite.Error)(nil); errors.As(err, &e) {
-		return e.Code() & 0xff
-	}
-	return sqlite3.SQLITE_OK
+	return err
 }

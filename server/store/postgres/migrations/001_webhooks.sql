@@ -1,23 +1,22 @@
 -- +goose Up
--- Times are microseconds since 1970-01-01 UTC. A secret is a ciphertext.
+-- Times are microseconds since 1970-01-01 UTC, 0 for never where that can be. A document is sealed.
 CREATE TABLE webhooks (
   organization_id text COLLATE "C" NOT NULL,
   created_at bigint NOT NULL,
   id text COLLATE "C" NOT NULL,
-  event_code text NOT NULL,
-  endpoint text NOT NULL,
-  secret bytea NOT NULL,
-  enabled boolean NOT NULL,
-  updated_at bigint NOT NULL,
+  document bytea NOT NULL,
   PRIMARY KEY (organization_id, created_at, id),
   UNIQUE (organization_id, id)
 );
 
--- One row: a ciphertext that only the right keyset opens, and a count of the re-encryptions begun.
-CREATE TABLE key_check (
+-- One row: a ciphertext that only the right keyset opens, a count of the re-encryptions begun, the fingerprint of the
+-- contract that every document fits (empty when unknown), and of one that documents are being checked against.
+CREATE TABLE store_state (
   id integer PRIMARY KEY CHECK (id = 1),
-  ciphertext bytea NOT NULL,
-  rotation bigint NOT NULL
+  key_check bytea NOT NULL,
+  rotation bigint NOT NULL,
+  contract text NOT NULL,
+  checking text NOT NULL
 );
 
 -- Organizations is a JSON array. A hash is the SHA-256 of a token.
@@ -27,6 +26,6 @@ CREATE TABLE tokens (
   name text NOT NULL,
   organizations text NOT NULL,
   created_at bigint NOT NULL,
-  expires_at bigint,
-  revoked_at bigint
+  expires_at bigint NOT NULL,
+  revoked_at bigint NOT NULL
 );

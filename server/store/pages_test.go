@@ -1,4 +1,4 @@
-package storetest
+package store_test
 
 import (
 	"context"
@@ -15,22 +15,23 @@ import (
 	"github.com/packhooks/packhooks/server/store"
 )
 
-func exactEnds(t *testing.T, h Harness) {
+func exactEnds(t *testing.T, h harness) {
 	s, all := open(t, h), newWebhooks(7)
 	load(t, s, "acme", all...)
-	places := []store.Position{
+	bounds := []store.Bound{
+		{},
 		{CreatedAt: epoch.Add(-time.Hour), ID: "early"},
 		{CreatedAt: epoch, ID: "wh_00000x"},
-		{CreatedAt: epoch, ID: "~"},
+		{CreatedAt: epoch, ID: "~", After: true},
 		{CreatedAt: epoch.Add(time.Hour), ID: "late"},
 	}
 	for _, w := range all {
-		places = append(places, position(w))
+		bounds = append(bounds, before(w), after(w))
 	}
-	for _, place := range places {
-		for _, seek := range []store.Seek{store.Start, store.After, store.From, store.Before, store.UpTo} {
+	for _, bound := range bounds {
+		for _, backward := range []bool{false, true} {
 			for limit := 1; limit <= len(all)+1; limit++ {
-				q := store.PageQuery{OrganizationID: "acme", Seek: seek, Position: place, Limit: limit}
+				q := store.PageQuery{OrganizationID: "acme", Bound: bound, Backward: backward, Limit: limit}
 				got, err := s.ListWebhooks(t.Context(), q)
 				check(t, err)
 				samePage(t, got, model(all, q))
@@ -38,18 +39,18 @@ func exactEnds(t *testing.T, h Harness) {
 				q.OrganizationID = "nobody"
 				got, err = s.ListWebhooks(t.Context(), q)
 				check(t, err)
-				samePage(t, got, store.Page{})
+				samePage(t, got, page{})
 			}
 		}
 	}
 }
 
-func order(t *testing.T, h Harness) {
+func order(t *testing.T, h harness) {
 	s := open(t, h)
 	// Any collation but that of bytes orders some of these otherwise.
-	ids := []string{" ", "-", "A", "B", "Z", "_", "a", "a ", "a-b", "a_b", "ab", "b", "z", "~", "Ä", "ß", "ä", "\U0001f4a1"}
+	ids := []string{" ", "-", "A", "B", "Z", "_", "a", "a ", "a-b", "a_b", "ab", "b", "z", "~"}
 	slices.Sort(ids)
-	var all []store.Webhook
+	var all []webhook
 	for _, id := range ids {
 		all = append(all, newWebhook(id, 0))
 	}
@@ -59,7 +60,7 @@ func order(t *testing.T, h Harness) {
 	load(t, s, "acme", shuffled...)
 	equal(t, "order", list(t, s, "acme"), all)
 	for _, w := range all {
-		q := store.PageQuery{OrganizationID: "acme", Seek: store.After, Position: position(w), Limit: 3}
+		q := store.PageQuery{OrganizationID: "acme", Bound: after(w), Limit: 3}
 		got, err := s.ListWebhooks(t.Context(), q)
 		check(t, err)
 		samePage(t, got, model(all, q))
@@ -67,7 +68,7 @@ func order(t *testing.T, h Harness) {
 }
 
 // walks compares random walks, with webhooks coming, going and moving between the pages, with the model.
-func walks(t *testing.T, h Harness) {
+func walks(t *testing.T, h harness) {
 	s := open(t, h)
 	var count atomic.Int64
 	rapid.Check(t, func(r *rapid.T) {
@@ -90,7 +91,7 @@ func walks(t *testing.T, h Harness) {
 type walk struct {
 	store.Store
 	organization string
-	all          []store.Webhook
+	all          []webhook
 	query        store.PageQuery
 	forward      bool
 	steady       map[string]bool // there since the walk began and not yet seen; nil when it did not begin at an end
@@ -105,7 +106,7 @@ func (w *walk) add(r *rapid.T) {
 		w.all = append(w.all, newWebhook(id, created))
 	}
 	load(r, w.Store, w.organization, w.all[len(w.all)-len(ids):]...)
-	slices.SortFunc(w.all, func(a, b store.Webhook) int { return compare(position(a), position(b)) })
+	slices.SortFunc(w.all, func(a, b webhook) int { return compare(before(a), before(b)) })
 }
 
 func (w *walk) remove(r *rapid.T) {
@@ -118,7 +119,7 @@ func (w *walk) remove(r *rapid.T) {
 }
 
 func (w *walk) drop(id string) {
-	w.all = slices.DeleteFunc(w.all, func(a store.Webhook) bool { return a.ID == id })
+	w.all = slices.DeleteFunc(w.all, func(a webhook) bool { return a.ID == id })
 	delete(w.steady, id)
 }
 
@@ -135,23 +136,23 @@ func (w *walk) page(r *rapid.T) {
 	got, err := w.ListWebhooks(context.Background(), w.query)
 	check(r, err)
 	samePage(r, got, model(w.all, w.query))
-	for _, a := range got.Webhooks {
+	seen := decode(r, got)
+	for _, a := range seen {
 		delete(w.steady, a.ID)
 	}
 	if w.forward && !got.HasNext && len(w.steady) > 0 {
 		r.Fatalf("the walk ended without %v", w.steady)
 	}
-	if len(got.Webhooks) == 0 {
+	if len(seen) == 0 {
 		return
 	}
-	if w.forward {
-		w.query.Seek, w.query.Position = store.After, position(got.Webhooks[len(got.Webhooks)-1])
-	} else {
-		w.query.Seek, w.query.Position = store.Before, position(got.Webhooks[0])
+	w.query.Backward = !w.forward
+	if w.query.Bound = before(seen[0]); w.forward {
+		w.query.Bound = after(seen[len(seen)-1])
 	}
 }
 
-func isolation(t *testing.T, h Harness) {
+func isolation(t *testing.T, h harness) {
 	s, all := open(t, h), newWebhooks(4)
 	other := slices.Clone(all)
 	for i := range other {
@@ -168,15 +169,15 @@ func isolation(t *testing.T, h Harness) {
 	equal(t, "webhooks of ACME", len(list(t, s, "ACME")), 0)
 }
 
-func awkwardValues(t *testing.T, h Harness) {
+func awkwardValues(t *testing.T, h harness) {
 	s := open(t, h)
-	all := []store.Webhook{
+	all := []webhook{
 		newWebhook("a", -30*365*24*time.Hour), // before 1995
 		newWebhook("b", 0),
 		newWebhook("c", 7*time.Microsecond),
 		newWebhook("d", time.Hour),
 		newWebhook("e", time.Hour),
-		{ID: "f", Endpoint: "x", Secret: "x", CreatedAt: time.Date(9999, 12, 31, 23, 59, 59, 999_999_000, time.UTC), UpdatedAt: time.Time{}},
+		{ID: "f", Endpoint: "x", Secret: "x", CreatedAt: time.Date(9999, 12, 31, 23, 59, 59, 999_999_000, time.UTC), UpdatedAt: time.UnixMicro(0).UTC()},
 	}
 	all[0].CreatedAt = time.Date(1, 1, 1, 0, 0, 0, 1000, time.UTC)
 	all[1].Endpoint = "https://x/%2F?a=b&c='\";--\\ \u00e4\U0001f4a1\u2028<>&\t\n\u007f"
@@ -191,22 +192,17 @@ func awkwardValues(t *testing.T, h Harness) {
 	equal(t, "second import", load(t, s, "acme", fine...), store.ImportResult{Unchanged: len(all)})
 }
 
-func refusedText(t *testing.T, h Harness) {
+func rejectedText(t *testing.T, h harness) {
 	s := open(t, h)
 	for _, bad := range []string{"a\x00b", "a\xffb", "\xed\xa0\x80"} { // the last is a lone surrogate
-		for i := range 4 {
-			w := newWebhook("a", 0)
-			*[]*string{&w.ID, &w.EventCode, &w.Endpoint, &w.Secret}[i] = bad
-			if _, err := s.ImportWebhooks(t.Context(), "acme", each([]store.Webhook{newWebhook("b", 0), w}, nil), false); err == nil {
-				t.Fatalf("field %d of a webhook may be %q", i, bad)
-			}
-		}
 		if _, err := s.ImportWebhooks(t.Context(), bad, each(nil, nil), false); err == nil {
 			t.Fatalf("an organization may be %q", bad)
 		}
-		if _, err := s.ListWebhooks(t.Context(), store.PageQuery{OrganizationID: "acme", Seek: store.From, Position: store.Position{ID: bad}, Limit: 1}); err == nil {
-			t.Fatalf("a position may be %q", bad)
+		if _, err := s.ListWebhooks(t.Context(), store.PageQuery{OrganizationID: bad, Limit: 1}); err == nil {
+			t.Fatalf("an organization may be %q", bad)
+		}
+		if _, err := s.ListWebhooks(t.Context(), store.PageQuery{OrganizationID: "acme", Bound: store.Bound{ID: bad}, Limit: 1}); err == nil {
+			t.Fatalf("a bound may be %q", bad)
 		}
 	}
-	equal(t, "webhooks", len(list(t, s, "acme")), 0)
 }

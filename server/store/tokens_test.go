@@ -1,4 +1,4 @@
-package storetest
+package store_test
 
 import (
 	"errors"
@@ -18,7 +18,7 @@ func newHash(t fataler) store.TokenHash {
 	return hash
 }
 
-func tokens(t *testing.T, h Harness) {
+func tokens(t *testing.T, h harness) {
 	s := open(t, h)
 	none, err := s.ListTokens(t.Context())
 	check(t, err)

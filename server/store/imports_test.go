@@ -1,4 +1,4 @@
-package storetest
+package store_test
 
 import (
 	"context"
@@ -7,21 +7,22 @@ import (
 	"testing"
 	"time"
 
+	"github.com/packhooks/packhooks/server/document"
 	"github.com/packhooks/packhooks/server/store"
 )
 
-func importCounts(t *testing.T, h Harness) {
+func importCounts(t *testing.T, h harness) {
 	s, all := open(t, h), newWebhooks(1200)
 	equal(t, "first import", load(t, s, "acme", all...), store.ImportResult{Created: len(all)})
 	equal(t, "same import", load(t, s, "acme", all...), store.ImportResult{Unchanged: len(all)})
 
-	for i, change := range []func(*store.Webhook){
-		func(w *store.Webhook) { w.Secret += "!" },
-		func(w *store.Webhook) { w.Endpoint += "!" },
-		func(w *store.Webhook) { w.EventCode = "" },
-		func(w *store.Webhook) { w.Enabled = !w.Enabled },
-		func(w *store.Webhook) { w.UpdatedAt = w.UpdatedAt.Add(time.Microsecond) },
-		func(w *store.Webhook) { w.CreatedAt = epoch.Add(time.Hour) },
+	for i, change := range []func(*webhook){
+		func(w *webhook) { w.Secret += "!" },
+		func(w *webhook) { w.Endpoint += "!" },
+		func(w *webhook) { w.EventCode = "" },
+		func(w *webhook) { w.Enabled = !w.Enabled },
+		func(w *webhook) { w.UpdatedAt = w.UpdatedAt.Add(time.Microsecond) },
+		func(w *webhook) { w.CreatedAt = epoch.Add(time.Hour) },
 	} {
 		change(&all[i])
 	}
@@ -32,7 +33,7 @@ func importCounts(t *testing.T, h Harness) {
 	equal(t, "webhooks", list(t, s, "acme"), all)
 
 	all[0].Secret = "yet another"
-	keep := slices.Concat(all[:600], []store.Webhook{newWebhook("newer", 3*time.Hour)})
+	keep := slices.Concat(all[:600], []webhook{newWebhook("newer", 3*time.Hour)})
 	result, err := s.ImportWebhooks(t.Context(), "acme", each(keep, nil), true)
 	check(t, err)
 	equal(t, "replacing import", result, store.ImportResult{Created: 1, Updated: 1, Unchanged: 599, Removed: 601})
@@ -44,7 +45,7 @@ func importCounts(t *testing.T, h Harness) {
 	equal(t, "webhooks", len(list(t, s, "acme")), 0)
 }
 
-func importAtomicity(t *testing.T, h Harness) {
+func importAtomicity(t *testing.T, h harness) {
 	s, all, broken := open(t, h), newWebhooks(10), errors.New("line 7 is broken")
 	load(t, s, "acme", all...)
 	many := newWebhooks(1100)
@@ -58,7 +59,7 @@ func importAtomicity(t *testing.T, h Harness) {
 		wantError(t, "import of an id that came long before", err, store.ErrDuplicateID)
 		twin := many[5]
 		twin.CreatedAt = epoch.Add(-time.Hour)
-		_, err = s.ImportWebhooks(t.Context(), "acme", each([]store.Webhook{many[5], twin}, nil), replace)
+		_, err = s.ImportWebhooks(t.Context(), "acme", each([]webhook{many[5], twin}, nil), replace)
 		wantError(t, "import of an id twice", err, store.ErrDuplicateID)
 		equal(t, "webhooks", list(t, s, "acme"), all)
 	}
@@ -66,13 +67,13 @@ func importAtomicity(t *testing.T, h Harness) {
 }
 
 // importConcurrency writes from within the rows of an import.
-func importConcurrency(t *testing.T, h Harness) {
+func importConcurrency(t *testing.T, h harness) {
 	s, all := open(t, h), newWebhooks(1000)
 	load(t, s, "acme", all[:10]...)
 	token, err := s.CreateToken(t.Context(), newHash(t), store.Token{Organizations: []string{"acme"}})
 	check(t, err)
 	began := time.Now()
-	result, err := s.ImportWebhooks(t.Context(), "acme", func(yield func(store.Webhook, error) bool) {
+	result, err := s.ImportWebhooks(t.Context(), "acme", func(yield func(document.Document, error) bool) {
 		for i, w := range all {
 			if i == 700 {
 				check(t, s.DeleteWebhooks(t.Context(), "acme", []string{all[3].ID}))
@@ -81,7 +82,7 @@ func importConcurrency(t *testing.T, h Harness) {
 				load(t, s, "other", all[0])
 				equal(t, "webhooks during the import", len(list(t, s, "acme")), 10)
 			}
-			if !yield(w, nil) {
+			if !yield(document.New(w)) {
 				return
 			}
 		}
@@ -94,7 +95,7 @@ func importConcurrency(t *testing.T, h Harness) {
 	}
 }
 
-func deletes(t *testing.T, h Harness) {
+func deletes(t *testing.T, h harness) {
 	s, all := open(t, h), newWebhooks(5)
 	load(t, s, "acme", all...)
 	for _, missing := range []string{"wh_9", "a\x00b", "a\xff", "wh_00000 ", "WH_00000", ""} {
@@ -108,19 +109,19 @@ func deletes(t *testing.T, h Harness) {
 	}
 	check(t, s.DeleteWebhooks(t.Context(), "acme", []string{all[1].ID, all[3].ID, all[1].ID}))
 	check(t, s.DeleteWebhooks(t.Context(), "acme", nil))
-	equal(t, "webhooks", list(t, s, "acme"), []store.Webhook{all[0], all[2], all[4]})
+	equal(t, "webhooks", list(t, s, "acme"), []webhook{all[0], all[2], all[4]})
 }
 
-func cancellation(t *testing.T, h Harness) {
+func cancellation(t *testing.T, h harness) {
 	s, all := open(t, h), newWebhooks(1000)
 	load(t, s, "acme", all[:3]...)
 	ctx, cancel := context.WithCancel(t.Context())
-	_, err := s.ImportWebhooks(ctx, "acme", func(yield func(store.Webhook, error) bool) {
+	_, err := s.ImportWebhooks(ctx, "acme", func(yield func(document.Document, error) bool) {
 		for i, w := range all {
 			if i == 900 {
 				cancel()
 			}
-			if !yield(w, nil) {
+			if !yield(document.New(w)) {
 				return
 			}
 		}

@@ -1,0 +1,80 @@
+package document
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+
+	"github.com/getkin/kin-openapi/openapi3"
+)
+
+// fingerprint hashes a schema with its references resolved and without what validates nothing. Keys are sorted, and so
+// are lists whose order means nothing.
+func fingerprint(doc *openapi3.T, name string) (string, error) {
+	text, err := json.Marshal(doc.Components.Schemas)
+	if err != nil {
+		return "", fmt.Errorf("encoding schemas: %w", err)
+	}
+	var schemas map[string]any
+	if err := json.Unmarshal(text, &schemas); err != nil {
+		return "", fmt.Errorf("decoding schemas: %w", err)
+	}
+	text, err = json.Marshal(essence(schemas[name], schemas, nil))
+	if err != nil {
+		return "", fmt.Errorf("encoding schema: %w", err)
+	}
+	sum := sha256.Sum256(text)
+	return hex.EncodeToString(sum[:16]), nil
+}
+
+// essence is what a schema says of values. A reference to a schema that it stands within stays a reference.
+func essence(schema any, schemas map[string]any, within []string) any {
+	fields, ok := schema.(map[string]any)
+	if !ok {
+		return schema // such as a boolean additionalProperties
+	}
+	if ref, ok := fields["$ref"].(string); ok {
+		name := strings.TrimPrefix(ref, "#/components/schemas/")
+		if slices.Contains(within, name) || schemas[name] == nil {
+			return ref
+		}
+		return essence(schemas[name], schemas, append(slices.Clone(within), name))
+	}
+	fields = maps.Clone(fields)
+	for key, value := range fields {
+		switch value := value.(type) {
+		case map[string]any:
+			if key == "properties" {
+				properties := map[string]any{}
+				for name, property := range value {
+					properties[name] = essence(property, schemas, within)
+				}
+				fields[key] = properties
+			} else {
+				fields[key] = essence(value, schemas, within)
+			}
+		case []any:
+			fields[key] = sorted(value, schemas, within)
+		}
+	}
+	for _, key := range []string{"title", "description", "example", "examples", "externalDocs", "deprecated", "xml"} {
+		delete(fields, key)
+	}
+	maps.DeleteFunc(fields, func(key string, _ any) bool { return strings.HasPrefix(key, "x-") })
+	return fields
+}
+
+// sorted orders the elements of required, enum, allOf, oneOf or anyOf by their JSON.
+func sorted(list []any, schemas map[string]any, within []string) []string {
+	texts := make([]string, len(list))
+	for i, element := range list {
+		text, _ := json.Marshal(essence(element, schemas, within)) // decoded from JSON a moment ago
+		texts[i] = string(text)
+	}
+	slices.Sort(texts)
+	return texts
+}

@@ -1,0 +1,151 @@
+package document
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"regexp"
+	"strconv"
+	"unicode/utf8"
+)
+
+// read decodes an object. It refuses what encoding/json would change without a word: a name that comes twice, of which
+// the last would count, invalid UTF-8, and half of a surrogate pair. Numbers stay text.
+func read(data []byte) (map[string]any, error) {
+	decoder := json.NewDecoder(bytes.NewReader(data))
+	decoder.UseNumber()
+	token, err := decoder.Token()
+	if err != nil || token != json.Delim('{') {
+		return nil, errors.New("a JSON object is expected")
+	}
+	fields, err := readObject(decoder, data)
+	if err != nil {
+		return nil, err
+	}
+	if _, err := decoder.Token(); !errors.Is(err, io.EOF) {
+		return nil, errors.New("unexpected data after the object")
+	}
+	return fields, nil
+}
+
+// readObject reads the rest of an object that was begun.
+func readObject(decoder *json.Decoder, data []byte) (map[string]any, error) {
+	fields := map[string]any{}
+	for decoder.More() {
+		token, err := decoder.Token()
+		if err != nil {
+			return nil, atEnd(err)
+		}
+		name, _ := token.(string)
+		if _, ok := fields[name]; ok {
+			return nil, fmt.Errorf("%s: duplicate name", name)
+		}
+		if fields[name], err = readValue(decoder, data); err != nil {
+			return nil, fmt.Errorf("%s: %w", name, err)
+		}
+	}
+	_, err := decoder.Token()
+	return fields, atEnd(err)
+}
+
+func readValue(decoder *json.Decoder, data []byte) (any, error) {
+	begin := decoder.InputOffset()
+	token, err := decoder.Token()
+	if err != nil {
+		return nil, atEnd(err)
+	}
+	switch token {
+	case json.Delim('{'):
+		return readObject(decoder, data)
+	case json.Delim('['):
+		list := []any{}
+		for decoder.More() {
+			element, err := readValue(decoder, data)
+			if err != nil {
+				return nil, fmt.Errorf("%d: %w", len(list), err)
+			}
+			list = append(list, element)
+		}
+		_, err := decoder.Token()
+		return list, atEnd(err)
+	}
+	if _, ok := token.(string); ok {
+		return token, checkText(data[begin:decoder.InputOffset()])
+	}
+	return token, nil
+}
+
+// checkText refuses a JSON string that encoding/json would decode with U+FFFD in the place of what is wrong.
+func checkText(raw []byte) error {
+	if !utf8.Valid(raw) {
+		return errors.New("invalid UTF-8")
+	}
+	if !bytes.Contains(raw, []byte(`\u`)) {
+		return nil
+	}
+	for _, match := range escapes.FindAllSubmatch(raw, -1) {
+		if match[1] != nil {
+			return fmt.Errorf("%s is half of a surrogate pair", match[1])
+		}
+	}
+	return nil
+}
+
+// escapes finds the escapes of a JSON string; the one that it captures is a surrogate without its other half.
+var escapes = regexp.MustCompile(`\\(?:u[dD][89abAB]..\\u[dD][c-fC-F]..|(u[dD][89a-fA-F]..)|.)`)
+
+// atEnd says in words what an end of input means inside of a value.
+func atEnd(err error) error {
+	if errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) {
+		return errors.New("unexpected end of input")
+	}
+	return err
+}
+
+// checkNumbers refuses a number that the generated type does not hold: 16777217 as a float of 32 bits.
+func (c *Contract) checkNumbers(fields map[string]any, d Document) error {
+	for name, value := range fields {
+		if _, text := value.(string); text || value == nil || !c.IsWebhook(name) {
+			continue
+		}
+		if _, boolean := value.(bool); boolean {
+			continue
+		}
+		kept, err := read(d.json)
+		if err != nil {
+			return err
+		}
+		if !sameNumbers(value, kept[name]) {
+			return fmt.Errorf("%s: a number with more digits than can be kept", name)
+		}
+	}
+	return nil
+}
+
+// sameNumbers compares the numbers of two values of the same shape.
+func sameNumbers(a, b any) bool {
+	switch a := a.(type) {
+	case json.Number:
+		b, ok := b.(json.Number)
+		x, errX := strconv.ParseFloat(string(a), 64)
+		y, errY := strconv.ParseFloat(string(b), 64)
+		return ok && errX == nil && errY == nil && x == y
+	case map[string]any:
+		b, _ := b.(map[string]any)
+		for name, value := range a {
+			if other, ok := b[name]; ok && !sameNumbers(value, other) {
+				return false
+			}
+		}
+	case []any:
+		b, _ := b.([]any)
+		for i, value := range a {
+			if i < len(b) && !sameNumbers(value, b[i]) {
+				return false
+			}
+		}
+	}
+	return true
+}

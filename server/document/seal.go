@@ -1,0 +1,69 @@
+package document
+
+import (
+	"context"
+	"fmt"
+	"strconv"
+)
+
+// Cipher seals documents at rest. Package keyset has the one that packhooks uses; a key management service plugs in
+// here.
+//
+// The associated data binds a ciphertext to its place: opening it with other data fails. A cipher that also has a method
+// Reload() error is told by it to look for new keys before an import.
+type Cipher interface {
+	Seal(ctx context.Context, plaintext, associatedData []byte) ([]byte, error)
+	Open(ctx context.Context, ciphertext, associatedData []byte) ([]byte, error)
+
+	// Stale reports whether ciphertext was sealed under a key other than the primary one.
+	Stale(ciphertext []byte) bool
+}
+
+// Place is where a document is kept: the columns that SQL orders and searches by. A ciphertext that is moved to another
+// place no longer opens.
+type Place struct {
+	OrganizationID string
+	CreatedAt      int64 // microseconds since 1970
+	ID             string
+}
+
+// associatedData is a label with a version, and the place. The zero byte can be part of no column.
+func (p Place) associatedData() []byte {
+	data := make([]byte, 0, 192)
+	data = append(data, "packhooks webhook 1\x00"...)
+	data = append(data, p.OrganizationID...)
+	data = append(data, 0)
+	data = strconv.AppendInt(data, p.CreatedAt, 10)
+	data = append(data, 0)
+	return append(data, p.ID...)
+}
+
+// Place is the document's place in an organization.
+func (d Document) Place(organizationID string) Place { return Place{organizationID, d.createdAt, d.id} }
+
+// Seal encrypts the document for its place in an organization.
+func (d Document) Seal(ctx context.Context, c Cipher, organizationID string) ([]byte, error) {
+	sealed, err := c.Seal(ctx, d.json, d.Place(organizationID).associatedData())
+	if err != nil {
+		return nil, fmt.Errorf("sealing webhook %q: %w", d.id, err)
+	}
+	return sealed, nil
+}
+
+// Open decrypts the document that Seal encrypted for a place.
+func Open(ctx context.Context, c Cipher, at Place, sealed []byte) (Document, error) {
+	text, err := c.Open(ctx, sealed, at.associatedData())
+	if err != nil {
+		return Document{}, fmt.Errorf("opening webhook %q of organization %q: %w", at.ID, at.OrganizationID, err)
+	}
+	return Document{at.ID, at.CreatedAt, text}, nil
+}
+
+// Reseal seals a document under the primary key without looking at it.
+func Reseal(ctx context.Context, c Cipher, at Place, sealed []byte) ([]byte, error) {
+	d, err := Open(ctx, c, at, sealed)
+	if err != nil {
+		return nil, err
+	}
+	return d.Seal(ctx, c, at.OrganizationID)
+}

@@ -1,0 +1,61 @@
+package server
+
+import (
+	"context"
+	"crypto/rand"
+	"regexp"
+	"strings"
+
+	"github.com/labstack/echo/v4"
+
+	"github.com/packhooks/packhooks/server/store"
+)
+
+// requestState is what the middlewares learn about a request, for each other, the handler and the access log. It is the
+// request's context, too.
+type requestState struct {
+	context.Context
+	requestID    string
+	grant        store.Grant
+	requested    string // the organization in the path, once it is found to be well-formed
+	organization string // the same, once the token is found to cover it
+	fault        error  // why the response is a 5xx; for the log alone
+}
+
+type stateKey struct{}
+
+// Value makes the state findable in every context derived from it.
+func (s *requestState) Value(key any) any {
+	if _, ok := key.(stateKey); ok {
+		return s
+	}
+	return s.Context.Value(key)
+}
+
+// stateOf returns the state that identify put into the request's context.
+func stateOf(ctx context.Context) *requestState {
+	s, ok := ctx.Value(stateKey{}).(*requestState)
+	if !ok {
+		return &requestState{Context: ctx}
+	}
+	return s
+}
+
+var requestIDPattern = regexp.MustCompile(`^[A-Za-z0-9._-]{1,128}$`)
+
+// identify names the request and sets the headers that every response has.
+func identify(next echo.HandlerFunc) echo.HandlerFunc {
+	return func(c echo.Context) error {
+		s := &requestState{Context: c.Request().Context(), requestID: c.Request().Header.Get(echo.HeaderXRequestID)}
+		// A client's id goes into the log: only a harmless one, and no token that was put into the wrong header.
+		if !requestIDPattern.MatchString(s.requestID) || strings.Contains(s.requestID, store.TokenPrefix) {
+			s.requestID = rand.Text()
+		}
+		header := c.Response().Header()
+		header.Set(echo.HeaderXRequestID, s.requestID)
+		header.Set(echo.HeaderXContentTypeOptions, "nosniff")
+		header.Set(echo.HeaderCacheControl, noStore)
+		c.SetRequest(c.Request().WithContext(s))
+		return next(c)
+	}
+}

@@ -1,0 +1,198 @@
+package engine
+
+import (
+	"context"
+	"fmt"
+	"math"
+
+	"github.com/packhooks/packhooks/server/document"
+	"github.com/packhooks/packhooks/server/store"
+)
+
+// batchSize is how many rows are read or written at once.
+const batchSize = 500
+
+// walk reads every document in the order of the primary key, in batches of one statement each. Visit returns the new
+// ciphertexts, nil for a row that stays. Each replaces only the one that was read: whoever changed it since wins.
+func (s *Store) walk(ctx context.Context, progress func(int), visit func(Row) ([]byte, error)) error {
+	total, last := 0, document.Place{CreatedAt: math.MinInt64}
+	for more := true; more; {
+		var changes [][]any
+		n := 0
+		err := s.Webhooks.Query(ctx, `SELECT organization_id, created_at, id, document FROM webhooks
+			WHERE (organization_id, created_at, id) > ($1, $2, $3)
+			ORDER BY organization_id, created_at, id LIMIT $4`, []any{last.OrganizationID, last.CreatedAt, last.ID, int64(batchSize)},
+			func(scan func(...any) error) error {
+				var r Row
+				if err := scan(&r.OrganizationID, &r.CreatedAt, &r.ID, &r.Sealed); err != nil {
+					return err
+				}
+				last, n = r.Place, n+1
+				sealed, err := visit(r)
+				if sealed != nil {
+					changes = append(changes, []any{sealed, r.OrganizationID, r.CreatedAt, r.ID, r.Sealed})
+				}
+				return err
+			})
+		if err != nil {
+			return fmt.Errorf("reading webhooks: %w", err)
+		}
+		if len(changes) > 0 {
+			if err := s.Webhooks.ExecAll(ctx, `UPDATE webhooks SET document = $1
+				WHERE organization_id = $2 AND created_at = $3 AND id = $4 AND document = $5`, changes); err != nil {
+				return fmt.Errorf("writing webhooks: %w", err)
+			}
+		}
+		if total += n; n > 0 && progress != nil {
+			progress(total)
+		}
+		more = n == batchSize
+	}
+	return nil
+}
+
+// Reencrypt reseals every document that is not sealed under the primary key. It never looks into one, so that no
+// document stands in the way of a rotation.
+func (s *Store) Reencrypt(ctx context.Context, progress func(webhooks int)) error {
+	if _, err := s.Webhooks.Exec(ctx, `UPDATE store_state SET rotation = rotation + 1`); err != nil {
+		return fmt.Errorf("beginning to re-encrypt: %w", err)
+	}
+	err := s.walk(ctx, progress, func(r Row) ([]byte, error) {
+		if !s.Cipher.Stale(r.Sealed) {
+			return nil, nil
+		}
+		return document.Reseal(ctx, s.Cipher, r.Place, r.Sealed)
+	})
+	if err != nil {
+		return fmt.Errorf("re-encrypting: %w", err)
+	}
+	// Last, so that a keyset without the old keys is refused until nothing needs them.
+	check, err := s.Cipher.Seal(ctx, nil, keyCheckPlace)
+	if err != nil {
+		return fmt.Errorf("sealing key check: %w", err)
+	}
+	if _, err := s.Webhooks.Exec(ctx, `UPDATE store_state SET key_check = $1`, check); err != nil {
+		return fmt.Errorf("writing key check: %w", err)
+	}
+	return nil
+}
+
+// CheckDocuments validates every document unless the database knows that they fit.
+func (s *Store) CheckDocuments(ctx context.Context, progress func(webhooks int)) error {
+	if s.Migrate == store.MigrateOff {
+		return nil
+	}
+	st, err := readState(ctx, s.Webhooks, SelectState)
+	switch {
+	case err != nil:
+		return err
+	case st.contract == s.Contract.Fingerprint():
+		return nil
+	case s.Migrate == store.MigrateCheck:
+		return store.ErrOtherContract
+	}
+	return s.settle(ctx, func(misfits *store.MisfitError) error {
+		return s.walk(ctx, progress, func(r Row) ([]byte, error) {
+			d, err := document.Open(ctx, s.Cipher, r.Place, r.Sealed)
+			if err == nil {
+				note(misfits, r, s.Contract.Check(d))
+			}
+			return nil, err
+		})
+	})
+}
+
+// RewriteDocuments brings every document into the form of the contract.
+func (s *Store) RewriteDocuments(ctx context.Context, dryRun bool, progress func(webhooks int)) (store.Rewritten, error) {
+	var done store.Rewritten
+	pass := func(misfits *store.MisfitError) error {
+		done = store.Rewritten{}
+		return s.walk(ctx, progress, func(r Row) ([]byte, error) {
+			done.Webhooks++
+			d, err := document.Open(ctx, s.Cipher, r.Place, r.Sealed)
+			if err != nil {
+				return nil, err
+			}
+			rewritten, filled, dropped, err := s.Contract.Rewrite(d)
+			if note(misfits, r, err) || rewritten.Equal(d) {
+				return nil, nil
+			}
+			done.Changed, done.Filled, done.Dropped = done.Changed+1, done.Filled+filled, done.Dropped+dropped
+			if dryRun {
+				return nil, nil
+			}
+			return rewritten.Seal(ctx, s.Cipher, r.OrganizationID)
+		})
+	}
+	if dryRun {
+		misfits := &store.MisfitError{}
+		return done, orMisfits(pass(misfits), misfits)
+	}
+	first := store.Rewritten{}
+	err := s.settle(ctx, func(misfits *store.MisfitError) error {
+		err := pass(misfits)
+		first.Webhooks = done.Webhooks
+		first.Changed, first.Filled, first.Dropped = first.Changed+done.Changed, first.Filled+done.Filled, first.Dropped+done.Dropped
+		return err
+	})
+	return first, err
+}
+
+// settlements is how often settle starts over when imports get in its way.
+const settlements = 5
+
+// settle runs a pass over all documents and records the contract when every one fits. An import by a program of another
+// contract, which may add documents that the pass has gone by, takes the mark away; then the pass is made again.
+func (s *Store) settle(ctx context.Context, pass func(*store.MisfitError) error) error {
+	for range settlements {
+		if _, err := s.Webhooks.Exec(ctx, `UPDATE store_state SET checking = $1`, s.Contract.Fingerprint()); err != nil {
+			return fmt.Errorf("beginning to check webhooks: %w", err)
+		}
+		misfits := &store.MisfitError{}
+		if err := orMisfits(pass(misfits), misfits); err != nil {
+			return err
+		}
+		n, err := s.Webhooks.Exec(ctx, `UPDATE store_state SET contract = $1, checking = '' WHERE checking = $1`, s.Contract.Fingerprint())
+		if err != nil {
+			return fmt.Errorf("recording contract: %w", err)
+		}
+		if n > 0 {
+			return nil
+		}
+	}
+	return fmt.Errorf("%w: imports by programs of another contract go on", store.ErrUnavailable)
+}
+
+// note counts a misfit and keeps the first ones.
+func note(misfits *store.MisfitError, r Row, reason error) bool {
+	if reason == nil {
+		return false
+	}
+	if misfits.Count++; len(misfits.First) < 5 {
+		misfits.First = append(misfits.First, store.Misfit{OrganizationID: r.OrganizationID, ID: r.ID, Reason: reason})
+	}
+	return true
+}
+
+func orMisfits(err error, misfits *store.MisfitError) error {
+	if err == nil && misfits.Count > 0 {
+		return misfits
+	}
+	return err
+}
+
+var errRotated = fmt.Errorf("%w: webhooks were re-encrypted during the import", store.ErrUnavailable)
+
+// mayMerge decides, within the transaction of a merge, whether an import that began at a rotation may go on.
+func (s *Store) mayMerge(st state, rotation int64) error {
+	own := s.Contract.Fingerprint()
+	switch {
+	case st.rotation != rotation:
+		return errRotated
+	case s.Migrate != store.MigrateOff && st.contract != own:
+		return store.ErrOtherContract
+	case st.checking != "" && st.checking != own:
+		return fmt.Errorf("%w: another program is checking the webhooks", store.ErrUnavailable)
+	}
+	return nil
+}
