@@ -137,6 +137,15 @@ const (
 	MigrateOff   MigrateMode = "off"   // do not look
 )
 
+// Validate rejects an unknown mode.
+func (m MigrateMode) Validate() error {
+	switch m {
+	case MigrateAuto, MigrateCheck, MigrateOff, "":
+		return nil
+	}
+	return fmt.Errorf("unknown migrate mode %q", string(m))
+}
+
 // Rewritten counts what RewriteDocuments did.
 type Rewritten struct {
 	Webhooks int // that were looked at

@@ -4,85 +4,150 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
+	"net"
+	"strings"
 	"time"
 
 	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
 	"github.com/jackc/pgx/v5/pgxpool"
 
 	"github.com/packhooks/packhooks/server/store"
+	"github.com/packhooks/packhooks/server/store/internal/engine"
 )
 
-// pool runs statements on whichever connection is free.
-type pool struct {
-	connections *pgxpool.Pool
-	timeout     time.Duration
+// conn runs statements on a pool or in a transaction.
+type conn struct {
+	runner  runner
+	pool    *pgxpool.Pool
+	timeout time.Duration // of what goes through bounded
+}
+
+type runner interface {
+	Exec(ctx context.Context, statement string, args ...any) (pgconn.CommandTag, error)
+	Query(ctx context.Context, statement string, args ...any) (pgx.Rows, error)
 }
 
 // bounded lets f work for as long as a statement may take.
-func (p *pool) bounded(ctx context.Context, f func(context.Context) error) error {
-	ctx, cancel := context.WithTimeoutCause(ctx, p.timeout, store.ErrUnavailable)
-	defer cancel()
-	return p.failure(ctx, f(ctx))
+func (c conn) bounded(ctx context.Context, f func(context.Context) error) error {
+	if c.timeout > 0 {
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithTimeoutCause(ctx, c.timeout, store.ErrUnavailable)
+		defer cancel()
+	}
+	return c.failure(ctx, f(ctx))
 }
 
 // Exec runs one statement.
-func (p *pool) Exec(ctx context.Context, statement string, args ...any) (changed int64, err error) {
-	err = p.bounded(ctx, func(ctx context.Context) error {
-		tag, err := p.connections.Exec(ctx, statement, args...)
+func (c conn) Exec(ctx context.Context, statement string, args ...any) (changed int64, err error) {
+	err = c.bounded(ctx, func(ctx context.Context) error {
+		tag, err := c.runner.Exec(ctx, statement, args...)
 		changed = tag.RowsAffected()
 		return err
 	})
 	return changed, err
 }
 
-// ExecAll runs a statement with each list of parameters, in one round trip.
-func (p *pool) ExecAll(ctx context.Context, statement string, args [][]any) error {
-	batch := &pgx.Batch{}
-	for _, a := range args {
-		batch.Queue(statement, a...)
-	}
-	return p.bounded(ctx, func(ctx context.Context) error { return p.connections.SendBatch(ctx, batch).Close() })
-}
-
 // Query reads rows.
-func (p *pool) Query(ctx context.Context, statement string, args []any, row func(func(...any) error) error) error {
-	return p.bounded(ctx, func(ctx context.Context) error { return query(ctx, p.connections, statement, args, row) })
+func (c conn) Query(ctx context.Context, statement string, args []any, row func(engine.Scan) error) error {
+	return c.bounded(ctx, func(ctx context.Context) error {
+		rows, err := c.runner.Query(ctx, statement, args...)
+		if err != nil {
+			return err
+		}
+		defer rows.Close()
+		for rows.Next() {
+			if err := row(rows.Scan); err != nil {
+				return err
+			}
+		}
+		return rows.Err()
+	})
 }
 
-// querier is a pool or a connection.
-type querier interface {
-	Query(ctx context.Context, statement string, args ...any) (pgx.Rows, error)
+// Transact keeps other writers of the organization out by a lock of its name.
+func (c conn) Transact(ctx context.Context, organizationID string, f func(engine.Conn) error) error {
+	return c.bounded(ctx, func(ctx context.Context) error {
+		tx, err := c.pool.Begin(ctx)
+		if err != nil {
+			return err
+		}
+		defer tx.Rollback(context.WithoutCancel(ctx))
+		return c.finish(ctx, tx, organizationID, f)
+	})
 }
 
-func query(ctx context.Context, q querier, statement string, args []any, row func(func(...any) error) error) error {
-	rows, err := q.Query(ctx, statement, args...)
-	if err != nil {
-		return err
-	}
-	defer rows.Close()
-	for rows.Next() {
-		if err := row(rows.Scan); err != nil {
+func (c conn) finish(ctx context.Context, tx pgx.Tx, organizationID string, f func(engine.Conn) error) error {
+	c = conn{runner: tx, pool: c.pool}
+	if organizationID != "" {
+		if _, err := c.Exec(ctx, `SELECT pg_advisory_xact_lock(hashtextextended('packhooks ' || $1, 0))`, organizationID); err != nil {
 			return err
 		}
 	}
-	return rows.Err()
+	if err := f(c); err != nil {
+		return err
+	}
+	if err := tx.Commit(ctx); err != nil {
+		return fmt.Errorf("%w: %w", store.ErrOutcomeUnknown, c.failure(ctx, err))
+	}
+	return nil
 }
 
 // failure gives an error of PostgreSQL the identity that callers match: the caller's own cancellation, or
 // store.ErrUnavailable where a retry may succeed. A timeout of ours is the latter.
-func (p *pool) failure(ctx context.Context, err error) error {
+func (c conn) failure(ctx context.Context, err error) error {
 	if err != nil && lost(err) {
-		p.connections.Reset() // the others lead to the same server
+		c.pool.Reset() // the others lead to the same server
 	}
 	switch {
-	case err == nil:
-		return nil
+	case err == nil || errors.Is(err, store.ErrUnavailable):
+		return err
 	case errors.Is(context.Cause(ctx), store.ErrUnavailable):
-		return fmt.Errorf("%w: no response within %v", store.ErrUnavailable, p.timeout)
+		return fmt.Errorf("%w: no response within %v", store.ErrUnavailable, c.timeout)
 	case ctx.Err() != nil:
 		return fmt.Errorf("%w: %w", ctx.Err(), err)
 	case errors.Is(err, context.DeadlineExceeded), transient(err):
 		return fmt.Errorf("%w: %w", store.ErrUnavailable, err)
 	}
 	return err
+}
+
+// transientClasses are the beginnings of the SQLSTATEs that may pass by themselves.
+var transientClasses = []string{
+	"08",    // connection trouble; a pooler's own errors too
+	"28",    // the password or who may connect is being changed
+	"3D000", // the database is being restored
+	"53",    // too many connections, disk full
+	"57P",   // shutdown, start-up, a dropped database
+	"57014", // canceled: by a timeout, as our own cancellation is told apart before
+	"58",    // trouble with the disk
+	"25006", // read-only: a standby, or a primary that was demoted
+	"40",    // deadlock, serialization
+	"55P03", // lock timeout
+}
+
+func transient(err error) bool {
+	var pg *pgconn.PgError
+	if errors.As(err, &pg) {
+		for _, class := range transientClasses {
+			if strings.HasPrefix(pg.Code, class) {
+				return true
+			}
+		}
+		return false
+	}
+	return lost(err)
+}
+
+// lost reports whether a connection was lost or leads to a server that no longer is the one to talk to.
+func lost(err error) bool {
+	var pg *pgconn.PgError
+	if errors.As(err, &pg) {
+		return pg.Code == "25006" || strings.HasPrefix(pg.Code, "57P") || strings.HasPrefix(pg.Code, "08")
+	}
+	var connect *pgconn.ConnectError
+	var network net.Error
+	return errors.As(err, &connect) || errors.As(err, &network) || pgconn.SafeToRetry(err) ||
+		errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, net.ErrClosed)
 }

@@ -17,16 +17,20 @@ package postgres
 import (
 	"cmp"
 	"context"
+	"embed"
 	"errors"
 	"fmt"
-	"slices"
+	"io/fs"
+	"iter"
 	"time"
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
 	"github.com/jackc/pgx/v5/pgconn/ctxwatch"
-	"github.com/jackc/pgx/v5/pgtype"
 	"github.com/jackc/pgx/v5/pgxpool"
+	"github.com/jackc/pgx/v5/stdlib"
+	"github.com/pressly/goose/v3"
+	"github.com/pressly/goose/v3/lock"
 
 	"github.com/packhooks/packhooks/server/document"
 	"github.com/packhooks/packhooks/server/store"
@@ -50,7 +54,7 @@ type Store struct{ store.Store }
 
 type database struct {
 	engine.Store
-	pool *pool
+	pool *pgxpool.Pool
 }
 
 // Open connects to a database and does to its tables what opts.Migrate says. Cipher must hold the keys that the
@@ -64,12 +68,14 @@ func Open(ctx context.Context, dsn string, cipher document.Cipher, opts Options)
 	if err := Migrate(ctx, opts.MigrateDSN, opts.Migrate); err != nil {
 		return nil, err
 	}
-	connections, err := pgxpool.NewWithConfig(ctx, config)
+	pool, err := pgxpool.NewWithConfig(ctx, config)
 	if err != nil {
 		return nil, fmt.Errorf("connecting to database: %w", err)
 	}
-	p := &pool{connections, opts.StatementTimeout}
-	db := &database{engine.Store{Webhooks: p, Tokens: p, Cipher: cipher, Contract: opts.Contract, Migrate: opts.Migrate}, p}
+	c := conn{pool, pool, opts.StatementTimeout}
+	db := &database{engine.Store{
+		Webhooks: c, Tokens: c, Cipher: cipher, Contract: opts.Contract, Migrate: opts.Migrate, ForShare: " FOR SHARE",
+	}, pool}
 	if err := db.Start(ctx); err != nil {
 		return nil, errors.Join(fmt.Errorf("opening database: %w", err), db.Close())
 	}
@@ -78,72 +84,132 @@ func Open(ctx context.Context, dsn string, cipher document.Cipher, opts Options)
 
 // Close closes the connections.
 func (db *database) Close() error {
-	db.pool.connections.Close()
+	db.pool.Close()
 	return nil
 }
 
-// ListWebhooks reads one page.
-func (db *database) ListWebhooks(ctx context.Context, q store.PageQuery) (store.Page, error) {
-	page, err := db.NewPage(q)
-	if err != nil {
-		return store.Page{}, err
-	}
-	otherSide := false
-	err = db.pool.bounded(ctx, func(ctx context.Context) error {
-		rows, err := db.pool.connections.Query(ctx, page.Statement, q.OrganizationID, page.CreatedAt, page.ID, page.Limit)
-		if err != nil {
-			return err
+// stageTable waits for the webhooks as long as they take to come.
+const stageTable = `
+SET LOCAL statement_timeout = 0;
+SET LOCAL idle_in_transaction_session_timeout = 0;
+CREATE TEMP TABLE staged (created_at bigint NOT NULL, id text COLLATE "C" NOT NULL, document bytea NOT NULL) ON COMMIT DROP`
+
+// endStaging tells the planner how many rows there are, as nothing else would. What followIndexes forbids is best for all
+// of them.
+const endStaging = `
+ANALYZE staged;
+SET LOCAL enable_seqscan = on;
+SET LOCAL enable_sort = on`
+
+// ImportWebhooks is one transaction throughout, so that a pooler in transaction mode keeps the connection. It locks nothing
+// that others use before it merges.
+func (db *database) ImportWebhooks(ctx context.Context, organizationID string, webhooks iter.Seq2[document.Document, error], replace bool) (store.ImportResult, error) {
+	im := importer{conn: conn{pool: db.pool}}
+	defer im.rollback(ctx)
+	return db.Import(ctx, organizationID, webhooks, replace, func() (_ engine.Importer, err error) {
+		if im.tx, err = db.pool.Begin(ctx); err == nil {
+			im.runner = im.tx
+			_, err = im.tx.Exec(ctx, stageTable, pgx.QueryExecModeSimpleProtocol)
 		}
-		defer rows.Close()
-		for rows.Next() {
-			var other int32
-			var createdAt pgtype.Int8
-			var id pgtype.Text
-			var sealed pgtype.DriverBytes // of the row's lifetime
-			if err := rows.Scan(&other, &createdAt, &id, &sealed); err != nil {
-				return err
-			}
-			otherSide = other != 0
-			if !id.Valid {
-				continue
-			}
-			if err := page.Add(ctx, createdAt.Int64, id.String, sealed); err != nil {
-				return err
-			}
-		}
-		return rows.Err()
+		return im, im.failure(ctx, err)
 	})
-	if err != nil {
-		return store.Page{}, fmt.Errorf("reading webhooks of organization %q: %w", q.OrganizationID, err)
-	}
-	return page.Result(otherSide), nil
 }
 
-// DeleteWebhooks removes webhooks, all or none.
-func (db *database) DeleteWebhooks(ctx context.Context, organizationID string, ids []string) error {
-	missing := slices.Compact(slices.Sorted(slices.Values(ids)))
-	storable := slices.DeleteFunc(slices.Clone(missing), func(id string) bool { return engine.CheckText("id", id) != nil })
-	err := db.pool.bounded(ctx, func(ctx context.Context) error {
-		return pgx.BeginFunc(ctx, db.pool.connections, func(tx pgx.Tx) error {
-			if _, err := tx.Exec(ctx, lockOrganization, organizationID); err != nil {
-				return err
-			}
-			rows, err := tx.Query(ctx, `DELETE FROM webhooks WHERE organization_id = $1 AND id = ANY($2) RETURNING id`, organizationID, storable)
-			if err != nil {
-				return err
-			}
-			deleted, err := pgx.CollectRows(rows, pgx.RowTo[string])
-			missing = slices.DeleteFunc(missing, func(id string) bool { return slices.Contains(deleted, id) })
-			if err == nil && len(missing) > 0 {
-				err = &store.MissingError{Kind: "webhook", IDs: missing}
-			}
-			return err
-		})
-	})
-	if e := (*store.MissingError)(nil); err != nil && !errors.As(err, &e) {
-		return fmt.Errorf("deleting webhooks of organization %q: %w", organizationID, err)
+type importer struct {
+	conn
+	tx pgx.Tx
+}
+
+func (im *importer) rollback(ctx context.Context) {
+	if im.tx != nil {
+		_ = im.tx.Rollback(context.WithoutCancel(ctx))
 	}
-	return err
+}
+
+// Stored looks rows up. A join would let the planner read the whole organization.
+func (im importer) Stored(ctx context.Context, rows []engine.Row) error {
+	created, ids := make([]int64, len(rows)), make([]string, len(rows))
+	for i, r := range rows {
+		created[i], ids[i] = r.CreatedAt, r.ID
+	}
+	i := -1
+	return im.Query(ctx, `SELECT (SELECT document FROM webhooks WHERE organization_id = $1 AND created_at = b.created_at AND id = b.id)
+		FROM unnest($2::bigint[], $3::text[]) WITH ORDINALITY AS b (created_at, id, i) ORDER BY i`,
+		[]any{rows[0].OrganizationID, created, ids},
+		func(scan engine.Scan) error {
+			i++
+			return scan(&rows[i].Sealed)
+		})
+}
+
+// Stage copies rows.
+func (im importer) Stage(ctx context.Context, rows []engine.Row) error {
+	_, err := im.tx.CopyFrom(ctx, pgx.Identifier{"staged"}, []string{"created_at", "id", "document"},
+		pgx.CopyFromSlice(len(rows), func(i int) ([]any, error) {
+			return []any{rows[i].CreatedAt, rows[i].ID, rows[i].Sealed}, nil
+		}))
+	return im.failure(ctx, err)
+}
+
+// Transact does f in what is left of the transaction.
+func (im importer) Transact(ctx context.Context, organizationID string, f func(engine.Conn) error) error {
+	if _, err := im.tx.Exec(ctx, endStaging, pgx.QueryExecModeSimpleProtocol); err != nil {
+		return im.failure(ctx, err)
+	}
+	err := im.Query(ctx, `SELECT id FROM staged GROUP BY id HAVING count(*) > 1 LIMIT 1`, nil, func(scan engine.Scan) error {
+		var id string
+		err := scan(&id)
+		return cmp.Or(err, fmt.Errorf("%w %q", store.ErrDuplicateID, id))
+	})
+	if err != nil {
+		return err
+	}
+	return im.finish(ctx, im.tx, organizationID, f)
+}
+
+//go:embed migrations
+var migrations embed.FS
+
+// Migrate does to the tables of a database what the mode says. It needs no keyset; its role needs the right to change
+// tables.
+func Migrate(ctx context.Context, dsn string, mode store.MigrateMode) error {
+	if err := mode.Validate(); err != nil || mode == store.MigrateOff {
+		return err
+	}
+	config, err := pgx.ParseConfig(dsn)
+	if err != nil {
+		return fmt.Errorf("reading DSN: %w", err)
+	}
+	config.ConnectTimeout = cmp.Or(config.ConnectTimeout, connectTimeout)
+	db := stdlib.OpenDB(*config)
+	defer db.Close()
+	files, err := fs.Sub(migrations, "migrations")
+	if err != nil {
+		return err
+	}
+	locker, err := lock.NewPostgresSessionLocker()
+	if err != nil {
+		return err
+	}
+	provider, err := goose.NewProvider(goose.DialectPostgres, db, files, goose.WithSessionLocker(locker))
+	if err != nil {
+		return err
+	}
+	if mode == store.MigrateCheck {
+		var pending bool
+		if pending, err = provider.HasPending(ctx); err == nil && pending {
+			return store.ErrSchemaTooOld
+		}
+	} else {
+		_, err = provider.Up(ctx)
+	}
+	if err != nil && transient(err) {
+		return fmt.Errorf("migrating: %w: %w", store.ErrUnavailable, err)
+	}
+	if err != nil {
+		return fmt.Errorf("migrating: %w", err)
+	}
+	return nil
 }
 
 // connectTimeout is for a host when the DSN has no connect_timeout: one that does not answer leaves time for the next.

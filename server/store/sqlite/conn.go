@@ -13,186 +13,192 @@ import (
 	"zombiezen.com/go/sqlite/sqlitex"
 
 	"github.com/packhooks/packhooks/server/store"
+	"github.com/packhooks/packhooks/server/store/internal/engine"
+)
+
+const (
+	// readTimeout is how long a read waits for a lock, which readers need in rare moments only, such as a recovery.
+	readTimeout = 250 * time.Millisecond
+
+	// busyTimeout is how long a writer waits for another one: longer than the merge of any import seen so far.
+	busyTimeout = time.Minute
 )
 
 // pool keeps connections to a file, with the statements that were prepared on each. That of package sqlitex would start a
 // goroutine for each use, which costs as much as a short query.
 type pool struct {
 	path string
-	free chan *sqlite.Conn // nil for one that is not open yet
+	free chan conn // a zero one is not open yet
 }
 
 func newPool(path string) *pool {
-	p := &pool{path, make(chan *sqlite.Conn, max(4, 2*runtime.NumCPU()))}
+	p := &pool{path, make(chan conn, max(4, 2*runtime.NumCPU()))}
 	for range cap(p.free) {
-		p.free <- nil
+		p.free <- conn{}
 	}
 	return p
 }
 
-// readTimeout is how long a read waits for a lock, which readers need in rare moments only, such as a recovery.
-const readTimeout = 250 * time.Millisecond
-
-// busyTimeout is how long a writer waits for another one: longer than the merge of any import seen so far.
-const busyTimeout = time.Minute
-
-func (p *pool) connect() (*sqlite.Conn, error) {
-	path, err := filepath.Abs(p.path) // as it is: SQLite gives some names a meaning
+func (p *pool) connect() (conn, error) {
+	path, err := filepath.Abs(p.path) // SQLite gives some relative names a meaning
 	if err != nil {
-		return nil, err
+		return conn{}, err
 	}
-	conn, err := sqlite.OpenConn(path, sqlite.OpenReadWrite, sqlite.OpenWAL)
+	c, err := sqlite.OpenConn(path, sqlite.OpenReadWrite, sqlite.OpenWAL)
 	if err != nil {
-		return nil, err
+		return conn{}, err
 	}
-	conn.SetBusyTimeout(readTimeout)
-	return conn, errors.Join(
-		sqlitex.ExecuteTransient(conn, "PRAGMA foreign_keys = on", nil),
-		sqlitex.ExecuteTransient(conn, "PRAGMA journal_size_limit = 67108864", nil),
+	c.SetBusyTimeout(readTimeout)
+	err = errors.Join(
+		sqlitex.ExecuteTransient(c, "PRAGMA foreign_keys = on", nil),
+		sqlitex.ExecuteTransient(c, "PRAGMA journal_size_limit = 67108864", nil), // what an import leaves behind
 	)
+	if err != nil {
+		return conn{}, errors.Join(err, c.Close())
+	}
+	return conn{c}, nil
 }
-
-func (p *pool) take(ctx context.Context) (conn *sqlite.Conn, err error) {
-	if err := ctx.Err(); err != nil {
-		return nil, err
-	}
-	select {
-	case conn = <-p.free:
-	case <-ctx.Done():
-		return nil, ctx.Err()
-	}
-	if conn == nil {
-		if conn, err = p.connect(); err != nil {
-			p.put(nil)
-			return nil, errors.Join(err, conn.Close())
-		}
-	}
-	return conn, nil
-}
-
-func (p *pool) put(conn *sqlite.Conn) { p.free <- conn }
 
 func (p *pool) close() (err error) {
 	for range cap(p.free) {
-		if conn := <-p.free; conn != nil {
-			err = errors.Join(err, conn.Close())
+		if c := <-p.free; c.Conn != nil {
+			err = errors.Join(err, c.Close())
 		}
 	}
 	return err
 }
 
-// read lets f read. It ends by itself within moments, so nothing interrupts it.
-func (p *pool) read(ctx context.Context, f func(*sqlite.Conn) error) error {
-	conn, err := p.take(ctx)
-	if err != nil {
-		return failure(ctx, err)
+// use lets f work on a free connection.
+func (p *pool) use(ctx context.Context, f func(conn) error) (err error) {
+	if err := ctx.Err(); err != nil {
+		return err
 	}
-	defer p.put(conn)
-	return failure(ctx, f(conn))
-}
-
-// write lets f write, in one transaction.
-func (p *pool) write(ctx context.Context, f func(*sqlite.Conn) error) error {
-	conn, err := p.take(ctx)
-	if err != nil {
-		return failure(ctx, err)
-	}
-	defer p.put(conn)
-	return transact(ctx, conn, func() error { return f(conn) })
-}
-
-// transact waits for other writers until the context ends or busyTimeout is over, and commits unless f fails.
-func transact(ctx context.Context, conn *sqlite.Conn, f func() error) error {
-	defer func() {
-		conn.SetInterrupt(nil)
-		conn.SetBusyTimeout(readTimeout)
-		if !conn.AutocommitEnabled() {
-			_ = sqlitex.Execute(conn, "ROLLBACK", nil)
+	select {
+	case c := <-p.free:
+		defer func() { p.free <- c }()
+		if c.Conn == nil {
+			if c, err = p.connect(); err != nil {
+				return failure(ctx, err)
+			}
 		}
-	}()
-	waiting, cancel := context.WithTimeoutCause(ctx, busyTimeout, store.ErrUnavailable)
-	defer cancel()
-	conn.SetBlockOnBusy()
-	conn.SetInterrupt(waiting.Done())
-	if err := sqlitex.Execute(conn, "BEGIN IMMEDIATE", nil); err != nil {
-		return failure(waiting, err)
+		return f(c)
+	case <-ctx.Done():
+		return ctx.Err()
 	}
-	conn.SetInterrupt(ctx.Done())
-	if err := f(); err != nil {
-		return failure(ctx, err)
-	}
-	if err := sqlitex.Execute(conn, "COMMIT", nil); err != nil {
-		return failure(ctx, fmt.Errorf("%w: %w", store.ErrOutcomeUnknown, err))
-	}
-	return nil
 }
 
 // Exec runs one statement.
 func (p *pool) Exec(ctx context.Context, statement string, args ...any) (changed int64, err error) {
-	err = p.write(ctx, func(conn *sqlite.Conn) error {
-		changed, err = execute(conn, statement, args)
+	err = p.Transact(ctx, "", func(c engine.Conn) error {
+		changed, err = c.Exec(ctx, statement, args...)
 		return err
 	})
 	return changed, err
 }
 
-// ExecAll runs a statement with each list of parameters.
-func (p *pool) ExecAll(ctx context.Context, statement string, args [][]any) error {
-	return p.write(ctx, func(conn *sqlite.Conn) error {
-		for _, a := range args {
-			if _, err := execute(conn, statement, a); err != nil {
-				return err
-			}
+// Query reads rows. It ends by itself within moments, so nothing interrupts it.
+func (p *pool) Query(ctx context.Context, statement string, args []any, row func(engine.Scan) error) error {
+	return p.use(ctx, func(c conn) error { return c.Query(ctx, statement, args, row) })
+}
+
+// Transact keeps out the writers of every organization.
+func (p *pool) Transact(ctx context.Context, organizationID string, f func(engine.Conn) error) error {
+	return p.use(ctx, func(c conn) error { return c.Transact(ctx, organizationID, f) })
+}
+
+type conn struct{ *sqlite.Conn }
+
+// Transact waits for other writers until the context ends or busyTimeout is over.
+func (c conn) Transact(ctx context.Context, _ string, f func(engine.Conn) error) error {
+	defer func() {
+		c.SetInterrupt(nil)
+		c.SetBusyTimeout(readTimeout)
+		if !c.AutocommitEnabled() {
+			_ = sqlitex.Execute(c.Conn, "ROLLBACK", nil)
 		}
-		return nil
-	})
+	}()
+	waiting, cancel := context.WithTimeoutCause(ctx, busyTimeout, store.ErrUnavailable)
+	defer cancel()
+	c.SetBlockOnBusy()
+	c.SetInterrupt(waiting.Done())
+	if _, err := c.Exec(waiting, "BEGIN IMMEDIATE"); err != nil {
+		return err
+	}
+	c.SetInterrupt(ctx.Done())
+	if err := f(c); err != nil {
+		return err
+	}
+	if _, err := c.Exec(ctx, "COMMIT"); err != nil {
+		return fmt.Errorf("%w: %w", store.ErrOutcomeUnknown, err)
+	}
+	return nil
 }
 
-// Query reads rows.
-func (p *pool) Query(ctx context.Context, statement string, args []any, row func(func(...any) error) error) error {
-	return p.read(ctx, func(conn *sqlite.Conn) error { return query(conn, statement, args, row) })
+// Exec runs one statement.
+func (c conn) Exec(ctx context.Context, statement string, args ...any) (int64, error) {
+	err := c.Query(ctx, statement, args, nil)
+	return int64(c.Changes()), err
 }
 
-func execute(conn *sqlite.Conn, statement string, args []any) (changed int64, err error) {
-	err = sqlitex.Execute(conn, statement, &sqlitex.ExecOptions{Args: args})
-	return int64(conn.Changes()), err
+// Query runs one statement.
+func (c conn) Query(ctx context.Context, statement string, args []any, row func(engine.Scan) error) error {
+	stmt, err := c.Prepare(statement)
+	if err != nil {
+		return failure(ctx, err)
+	}
+	defer stmt.Reset()
+	for i, arg := range args {
+		switch arg := arg.(type) {
+		case int64:
+			stmt.BindInt64(i+1, arg)
+		case string:
+			stmt.BindText(i+1, arg)
+		case []byte:
+			stmt.BindBytes(i+1, arg)
+		}
+	}
+	scan := func(columns ...any) error { return readColumns(stmt, columns) }
+	for {
+		if more, err := stmt.Step(); err != nil || !more {
+			return failure(ctx, err)
+		}
+		if err := row(scan); err != nil {
+			return err
+		}
+	}
 }
 
-func query(conn *sqlite.Conn, statement string, args []any, row func(func(...any) error) error) error {
-	return sqlitex.Execute(conn, statement, &sqlitex.ExecOptions{Args: args, ResultFunc: func(stmt *sqlite.Stmt) error {
-		return row(func(dest ...any) error {
-			for i, d := range dest {
-				switch d := d.(type) {
-				case *int64:
-					*d = stmt.ColumnInt64(i)
-				case *string:
-					*d = stmt.ColumnText(i)
-				case *[]byte:
-					*d = column(stmt, i)
-				}
+func readColumns(stmt *sqlite.Stmt, columns []any) error {
+	for i, column := range columns {
+		switch column := column.(type) {
+		case *int64:
+			*column = stmt.ColumnInt64(i)
+		case *string:
+			*column = stmt.ColumnText(i)
+		case *[]byte:
+			if stmt.ColumnIsNull(i) {
+				*column = nil
+				continue
 			}
-			return nil
-		})
-	}})
-}
-
-func column(stmt *sqlite.Stmt, i int) []byte {
-	b := make([]byte, stmt.ColumnLen(i))
-	stmt.ColumnBytes(i, b)
-	return b
+			n := stmt.ColumnLen(i)
+			*column = slices.Grow((*column)[:0], n)[:n]
+			stmt.ColumnBytes(i, *column)
+		}
+	}
+	return nil
 }
 
 // failure gives an error of SQLite the identity that callers match: the caller's own cancellation, or
 // store.ErrUnavailable where a retry may succeed.
 func failure(ctx context.Context, err error) error {
-	switch code := sqlite.ErrCode(err).ToPrimary(); {
+	switch {
 	case err == nil:
 		return nil
 	case ctx.Err() != nil && errors.Is(context.Cause(ctx), store.ErrUnavailable):
 		return fmt.Errorf("%w: another writer was at work for %v", store.ErrUnavailable, busyTimeout)
 	case ctx.Err() != nil:
 		return fmt.Errorf("%w: %w", ctx.Err(), err)
-	case slices.Contains(transient, code):
+	case slices.Contains(transient, sqlite.ErrCode(err).ToPrimary()):
 		return fmt.Errorf("%w: %w", store.ErrUnavailable, err)
 	}
 	return err

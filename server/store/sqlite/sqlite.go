@@ -12,11 +12,14 @@ package sqlite
 
 import (
 	"context"
+	_ "embed"
 	"errors"
 	"fmt"
-	"slices"
+	"iter"
+	"os"
 
 	"zombiezen.com/go/sqlite"
+	"zombiezen.com/go/sqlite/sqlitemigration"
 	"zombiezen.com/go/sqlite/sqlitex"
 
 	"github.com/packhooks/packhooks/server/document"
@@ -62,67 +65,114 @@ func Open(ctx context.Context, path string, cipher document.Cipher, opts Options
 // Close closes the files.
 func (db *database) Close() error { return errors.Join(db.webhooks.close(), db.tokens.close()) }
 
-// ListWebhooks reads one page.
-func (db *database) ListWebhooks(ctx context.Context, q store.PageQuery) (store.Page, error) {
-	page, err := db.NewPage(q)
+// stageTable is made outside of any transaction, which would keep the write-ahead log from being reused for as long as the
+// webhooks take to come. The caches hold an index on a million ids, as these come in no order.
+const stageTable = `
+PRAGMA main.cache_size = -65536;
+PRAGMA temp.cache_size = -65536;
+CREATE TEMP TABLE staged (
+  created_at INTEGER NOT NULL,
+  id TEXT NOT NULL UNIQUE,
+  document BLOB NOT NULL,
+  PRIMARY KEY (created_at, id)
+) STRICT, WITHOUT ROWID`
+
+// ImportWebhooks imports on a connection of its own, and goes over the write-ahead log in the end: readers would search it.
+func (db *database) ImportWebhooks(ctx context.Context, organizationID string, webhooks iter.Seq2[document.Document, error], replace bool) (store.ImportResult, error) {
+	own, err := db.webhooks.connect()
 	if err != nil {
-		return store.Page{}, err
+		return store.ImportResult{}, failure(ctx, err)
 	}
-	otherSide := false
-	err = db.webhooks.read(ctx, func(conn *sqlite.Conn) error {
-		stmt, err := conn.Prepare(page.Statement)
+	defer own.Close()
+	defer sqlitex.ExecuteTransient(own.Conn, "PRAGMA wal_checkpoint(TRUNCATE)", nil)
+	return db.Import(ctx, organizationID, webhooks, replace, func() (engine.Importer, error) {
+		return importer{own}, failure(ctx, sqlitex.ExecuteScript(own.Conn, stageTable, nil))
+	})
+}
+
+type importer struct{ conn }
+
+// Stored looks rows up.
+func (im importer) Stored(ctx context.Context, rows []engine.Row) error {
+	for i := range rows {
+		err := im.Query(ctx, `SELECT document FROM webhooks WHERE organization_id = $1 AND created_at = $2 AND id = $3`,
+			[]any{rows[i].OrganizationID, rows[i].CreatedAt, rows[i].ID}, func(scan engine.Scan) error { return scan(&rows[i].Sealed) })
 		if err != nil {
 			return err
 		}
-		defer stmt.Reset()
-		stmt.BindText(1, q.OrganizationID)
-		stmt.BindInt64(2, page.CreatedAt)
-		stmt.BindText(3, page.ID)
-		stmt.BindInt64(4, int64(page.Limit))
-		var sealed []byte
-		for {
-			if row, err := stmt.Step(); err != nil || !row {
-				return err
-			}
-			otherSide = stmt.ColumnInt64(0) != 0
-			if stmt.ColumnIsNull(3) {
-				continue
-			}
-			sealed = slices.Grow(sealed[:0], stmt.ColumnLen(3))[:stmt.ColumnLen(3)]
-			stmt.ColumnBytes(3, sealed)
-			if err := page.Add(ctx, stmt.ColumnInt64(1), stmt.ColumnText(2), sealed); err != nil {
-				return err
-			}
-		}
-	})
-	if err != nil {
-		return store.Page{}, fmt.Errorf("reading webhooks of organization %q: %w", q.OrganizationID, err)
 	}
-	return page.Result(otherSide), nil
+	return nil
 }
 
-// DeleteWebhooks removes webhooks, all or none.
-func (db *database) DeleteWebhooks(ctx context.Context, organizationID string, ids []string) error {
-	missing := &store.MissingError{Kind: "webhook"}
-	ids = slices.Compact(slices.Sorted(slices.Values(ids)))
-	err := db.webhooks.write(ctx, func(conn *sqlite.Conn) error {
-		for _, id := range ids {
-			err := sqlitex.Execute(conn, `DELETE FROM webhooks WHERE organization_id = $1 AND id = $2`,
-				&sqlitex.ExecOptions{Args: []any{organizationID, id}})
-			if err != nil {
-				return err
-			}
-			if conn.Changes() == 0 {
-				missing.IDs = append(missing.IDs, id)
-			}
+// Stage inserts rows, in one transaction for the sake of speed.
+func (im importer) Stage(ctx context.Context, rows []engine.Row) (err error) {
+	defer sqlitex.Save(im.Conn)(&err)
+	for _, r := range rows {
+		_, err := im.Exec(ctx, `INSERT INTO staged (created_at, id, document) VALUES ($1, $2, $3)`, r.CreatedAt, r.ID, r.Sealed)
+		if sqlite.ErrCode(err).ToPrimary() == sqlite.ResultConstraint {
+			return fmt.Errorf("%w %q", store.ErrDuplicateID, r.ID)
 		}
-		if len(missing.IDs) > 0 {
-			return missing
+		if err != nil {
+			return err
 		}
-		return nil
-	})
-	if err != nil && len(missing.IDs) == 0 {
-		return fmt.Errorf("deleting webhooks of organization %q: %w", organizationID, err)
 	}
-	return err
+	return ctx.Err()
+}
+
+var (
+	//go:embed migrations/webhooks_1.sql
+	webhooks1 string
+
+	//go:embed migrations/tokens_1.sql
+	tokens1 string
+)
+
+const appID = 0x7061636b // "pack", in the header of each file
+
+// Migrate does to the tables of a database, and to the files if there are none, what the mode says. It needs no keyset.
+func Migrate(ctx context.Context, path string, mode store.MigrateMode) error {
+	if err := mode.Validate(); err != nil || mode == store.MigrateOff {
+		return err
+	}
+	err := migrate(ctx, path, []string{webhooks1}, mode)
+	if err == nil {
+		err = migrate(ctx, path+TokensSuffix, []string{tokens1}, mode)
+	}
+	if err != nil {
+		return fmt.Errorf("migrating: %w", failure(ctx, err))
+	}
+	return nil
+}
+
+func migrate(ctx context.Context, file string, migrations []string, mode store.MigrateMode) error {
+	// SQLite would create it readable by all; what it puts beside it takes the mode of the file.
+	f, err := os.OpenFile(file, os.O_RDWR|os.O_CREATE, 0o600)
+	if err != nil {
+		return err
+	}
+	_ = f.Close()
+	c, err := newPool(file).connect()
+	if err != nil {
+		return err
+	}
+	defer c.Close()
+	// Reading first: to migrate takes the lock of writers, which the merge of an import holds for long.
+	var version, application int64
+	err = errors.Join(
+		c.Query(ctx, "PRAGMA user_version", nil, func(scan engine.Scan) error { return scan(&version) }),
+		c.Query(ctx, "PRAGMA application_id", nil, func(scan engine.Scan) error { return scan(&application) }),
+	)
+	switch known := int64(len(migrations)); {
+	case err != nil:
+		return err
+	case application == appID && version == known:
+		return nil
+	case application == appID && version > known:
+		return fmt.Errorf("the tables are of a newer program (version %d, known is %d)", version, known)
+	case mode == store.MigrateCheck:
+		return store.ErrSchemaTooOld
+	}
+	c.SetInterrupt(ctx.Done())
+	c.SetBlockOnBusy()
+	return sqlitemigration.Migrate(ctx, c.Conn, sqlitemigration.Schema{AppID: appID, Migrations: migrations})
 }

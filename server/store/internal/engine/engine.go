@@ -1,7 +1,6 @@
-// Package engine is what the SQL engines have in common: sealing, imports, tokens, and passes over all documents. Each
-// engine brings connections, transactions and whatever it does in its own way (Database, Importer).
+// Package engine is a store.Store in SQL. The engines bring connections, transactions and the staging of imports.
 //
-// The SQL here runs on both. A parameter is $1, $2, … in the order of first appearance: PostgreSQL counts by the number,
+// The SQL here runs on both. Parameters are $1, $2, … in the order of first appearance: PostgreSQL goes by the number,
 // SQLite by the order.
 package engine
 
@@ -9,6 +8,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"unicode/utf8"
 
@@ -16,36 +16,32 @@ import (
 	"github.com/packhooks/packhooks/server/store"
 )
 
-// Conn runs statements. Parameters are int64, string or []byte; its errors are those that store promises.
+// Conn runs statements. Parameters are int64, string or []byte, columns are read into *int64, *string or *[]byte. Its
+// errors are those that package store promises.
 type Conn interface {
-	// Exec returns how many rows a statement changed.
-	Exec(ctx context.Context, statement string, args ...any) (int64, error)
-
-	// Query calls row for each row; scan reads its columns into *int64, *string and *[]byte.
-	Query(ctx context.Context, statement string, args []any, row func(scan func(dest ...any) error) error) error
+	Exec(ctx context.Context, statement string, args ...any) (changed int64, err error)
+	Query(ctx context.Context, statement string, args []any, row func(Scan) error) error
 }
 
-// Database is a pool of connections.
+// Scan reads the columns of a row.
+type Scan func(columns ...any) error
+
+// Database is a Conn whose statements stand each for itself.
 type Database interface {
 	Conn
 
-	// ExecAll runs a statement with one list of parameters after the other, in one transaction.
-	ExecAll(ctx context.Context, statement string, args [][]any) error
+	// Transact runs f in a transaction that keeps out other writers of an organization, if one is given. A commit that
+	// may or may not have happened is store.ErrOutcomeUnknown.
+	Transact(ctx context.Context, organizationID string, f func(Conn) error) error
 }
 
-// Store is a store.Store but for pages, imports and deletes, which are the engine's.
+// Store is a store.Store but for opening, importing and closing.
 type Store struct {
-	Webhooks Database
-	Tokens   Database // may be the same
-	Cipher   document.Cipher
-	Contract *document.Contract // the embedded one when nil
-	Migrate  store.MigrateMode
-}
-
-// Row is a sealed document in its place.
-type Row struct {
-	document.Place
-	Sealed []byte
+	Webhooks, Tokens Database
+	Cipher           document.Cipher
+	Contract         *document.Contract // the embedded one when nil
+	Migrate          store.MigrateMode
+	ForShare         string // what makes a SELECT hold its rows until the end of the transaction
 }
 
 // state is the one row that says how the documents are sealed and which contract they fit.
@@ -53,11 +49,22 @@ type state struct {
 	keyCheck []byte // a ciphertext that opens only with a key of this database
 	rotation int64  // counts the re-encryptions begun
 	contract string // fingerprint of the contract that every document fits; empty when unknown
-	checking string // fingerprint of the contract that somebody validates the documents against
+	checking string // fingerprint of the contract that documents are being validated against
 }
 
-// SelectState reads the state of the database.
-const SelectState = `SELECT key_check, rotation, contract, checking FROM store_state`
+var errUnclaimed = errors.New("the database has not been claimed")
+
+func readState(ctx context.Context, c Conn, lock string) (st state, err error) {
+	err = errUnclaimed
+	failed := c.Query(ctx, `SELECT key_check, rotation, contract, checking FROM store_state`+lock, nil, func(scan Scan) error {
+		err = nil
+		return scan(&st.keyCheck, &st.rotation, &st.contract, &st.checking)
+	})
+	if failed != nil {
+		return st, fmt.Errorf("reading the state of the database: %w", failed)
+	}
+	return st, err
+}
 
 var keyCheckPlace = []byte("packhooks key check 1")
 
@@ -73,53 +80,61 @@ func (s *Store) Start(ctx context.Context) (err error) {
 	}
 	// Claimed only where nobody has: on SQLite even an insert that does nothing waits for whoever writes, and a token
 	// must be revocable during the merge of a large import.
-	if err := s.Ready(ctx); !errors.Is(err, errNoState) {
+	if err := s.Ready(ctx); !errors.Is(err, errUnclaimed) {
 		return err
 	}
 	check, err := s.Cipher.Seal(ctx, nil, keyCheckPlace)
-	if err != nil {
-		return fmt.Errorf("sealing key check: %w", err)
+	if err == nil {
+		_, err = s.Webhooks.Exec(ctx, `INSERT INTO store_state (id, key_check, rotation, contract, checking)
+			VALUES (1, $1, 0, $2, '') ON CONFLICT DO NOTHING`, check, s.Contract.Fingerprint())
 	}
-	_, err = s.Webhooks.Exec(ctx, `INSERT INTO store_state (id, key_check, rotation, contract, checking)
-		VALUES (1, $1, 0, $2, '') ON CONFLICT DO NOTHING`, check, s.Contract.Fingerprint())
 	if err != nil {
 		return fmt.Errorf("claiming database: %w", err)
 	}
 	return s.Ready(ctx)
 }
 
-var errNoState = errors.New("the database has not been claimed")
-
-func readState(ctx context.Context, c Conn, statement string) (st state, err error) {
-	err = errNoState
-	failed := c.Query(ctx, statement, nil, func(scan func(...any) error) error {
-		err = nil
-		return scan(&st.keyCheck, &st.rotation, &st.contract, &st.checking)
-	})
-	if failed != nil {
-		return st, fmt.Errorf("reading the state of the database: %w", failed)
-	}
-	return st, err
-}
-
 // Ready reports whether the database answers and the cipher still holds its keys.
 func (s *Store) Ready(ctx context.Context) error {
-	st, err := readState(ctx, s.Webhooks, SelectState)
+	st, err := readState(ctx, s.Webhooks, "")
 	if err != nil {
 		return err
 	}
 	if _, err := s.Cipher.Open(ctx, st.keyCheck, keyCheckPlace); err != nil {
 		return fmt.Errorf("opening key check: %w: %w", store.ErrWrongKey, err)
 	}
-	none := func(func(...any) error) error { return nil }
-	if err := s.Tokens.Query(ctx, `SELECT id FROM tokens LIMIT 1`, nil, none); err != nil {
-		return fmt.Errorf("reaching tokens: %w", err)
+	if err := s.Tokens.Query(ctx, `SELECT id FROM tokens LIMIT 1`, nil, func(Scan) error { return nil }); err != nil {
+		return fmt.Errorf("reading tokens: %w", err)
 	}
 	return nil
 }
 
-// CheckText refuses text that not every engine keeps as it is.
-func CheckText(name, text string) error {
+// DeleteWebhooks removes webhooks, all or none.
+func (s *Store) DeleteWebhooks(ctx context.Context, organizationID string, ids []string) error {
+	missing := &store.MissingError{Kind: "webhook"}
+	err := s.Webhooks.Transact(ctx, organizationID, func(c Conn) error {
+		for _, id := range slices.Compact(slices.Sorted(slices.Values(ids))) {
+			n := int64(0)
+			if checkText("id", id) == nil {
+				var err error
+				if n, err = c.Exec(ctx, `DELETE FROM webhooks WHERE organization_id = $1 AND id = $2`, organizationID, id); err != nil {
+					return fmt.Errorf("deleting webhooks of organization %q: %w", organizationID, err)
+				}
+			}
+			if n == 0 {
+				missing.IDs = append(missing.IDs, id)
+			}
+		}
+		if len(missing.IDs) > 0 {
+			return missing
+		}
+		return nil
+	})
+	return err
+}
+
+// checkText refuses text that not every engine keeps as it is.
+func checkText(name, text string) error {
 	if !utf8.ValidString(text) || strings.ContainsRune(text, 0) {
 		return fmt.Errorf("%s is not UTF-8 without NUL", name)
 	}

@@ -1,7 +1,6 @@
 package engine
 
 import (
-	"bytes"
 	"context"
 	"fmt"
 	"iter"
@@ -10,45 +9,53 @@ import (
 	"github.com/packhooks/packhooks/server/store"
 )
 
-// Importer is a connection of one import. It stages rows into the table staged (created_at, id, document), which only
-// it sees, and merges them in one transaction at the end: other writers of webhooks wait for the merge alone, and a
-// process that dies leaves nothing behind.
-type Importer interface {
-	Conn
-
-	// Stored fills in the ciphertexts of the rows that are stored already, in the places that the rows name.
-	Stored(ctx context.Context, rows []Row) error
-
-	// Stage stages rows. An id that comes twice is store.ErrDuplicateID, here or in Merge.
-	Stage(ctx context.Context, rows []Row) error
-
-	// Merge does all in one transaction that keeps other writers of the organization out. A commit that may or may
-	// not have happened is store.ErrOutcomeUnknown.
-	Merge(ctx context.Context, organizationID string, all func() error) error
-
-	// HoldState is a statement that reads the state and keeps it until the end of the transaction.
-	HoldState() string
+// Row is a sealed document in its place.
+type Row struct {
+	document.Place
+	Sealed []byte
 }
 
-// Import carries an import out.
-func (s *Store) Import(ctx context.Context, im Importer, organizationID string, webhooks iter.Seq2[document.Document, error], replace bool) (store.ImportResult, error) {
-	st, err := readState(ctx, im, SelectState)
+// batchSize is how many rows are read or written at once.
+const batchSize = 500
+
+// Importer is a connection with a table staged (created_at, id, document) that only it sees. Rows are staged there and
+// merged in one transaction at the end: other writers of webhooks wait for the merge alone, and a process that dies leaves
+// nothing behind.
+type Importer interface {
+	Database
+
+	// Stored fills in the ciphertexts that are stored in the places of the rows.
+	Stored(ctx context.Context, rows []Row) error
+
+	// Stage inserts rows. An id that comes twice is store.ErrDuplicateID, here or in Transact.
+	Stage(ctx context.Context, rows []Row) error
+}
+
+// Import carries an import out on a connection of its own.
+func (s *Store) Import(ctx context.Context, organizationID string, webhooks iter.Seq2[document.Document, error], replace bool, connect func() (Importer, error)) (result store.ImportResult, err error) {
+	if err := checkText("organization", organizationID); err != nil {
+		return result, err
+	}
+	im, err := connect()
 	if err != nil {
-		return store.ImportResult{}, err
+		return result, fmt.Errorf("beginning to import: %w", err)
+	}
+	st, err := readState(ctx, im, "")
+	if err != nil {
+		return result, err
 	}
 	// Only now, so that a rotation is either seen here or found out by the merge.
 	if c, ok := s.Cipher.(interface{ Reload() error }); ok {
 		if err := c.Reload(); err != nil {
-			return store.ImportResult{}, err
+			return result, err
 		}
 	}
 	staged, err := s.stage(ctx, im, organizationID, webhooks)
 	if err != nil {
-		return store.ImportResult{}, err
+		return result, err
 	}
-	var result store.ImportResult
-	err = im.Merge(ctx, organizationID, func() error {
-		result, err = s.merge(ctx, im, organizationID, st.rotation, replace)
+	err = im.Transact(ctx, organizationID, func(c Conn) (err error) {
+		result, err = s.merge(ctx, c, organizationID, st.rotation, replace)
 		return err
 	})
 	if err != nil {
@@ -60,15 +67,6 @@ func (s *Store) Import(ctx context.Context, im Importer, organizationID string, 
 
 func (s *Store) stage(ctx context.Context, im Importer, organizationID string, webhooks iter.Seq2[document.Document, error]) (staged int, err error) {
 	batch := make([]document.Document, 0, batchSize)
-	flush := func() error {
-		staged += len(batch)
-		err := s.stageBatch(ctx, im, organizationID, batch)
-		batch = batch[:0]
-		if err != nil {
-			return fmt.Errorf("staging webhooks: %w", err)
-		}
-		return nil
-	}
 	for d, err := range webhooks {
 		if err != nil {
 			return 0, err
@@ -76,11 +74,12 @@ func (s *Store) stage(ctx context.Context, im Importer, organizationID string, w
 		if batch = append(batch, d); len(batch) < batchSize {
 			continue
 		}
-		if err := flush(); err != nil {
+		if err := s.stageBatch(ctx, im, organizationID, batch); err != nil {
 			return 0, err
 		}
+		staged, batch = staged+len(batch), batch[:0]
 	}
-	return staged, flush()
+	return staged + len(batch), s.stageBatch(ctx, im, organizationID, batch)
 }
 
 // stageBatch stages a document that is stored already with the ciphertext that it has: the merge then finds the two equal
@@ -95,7 +94,7 @@ func (s *Store) stageBatch(ctx context.Context, im Importer, organizationID stri
 		rows[i].Place = d.Place(organizationID)
 	}
 	if err := im.Stored(ctx, rows); err != nil {
-		return err
+		return fmt.Errorf("looking webhooks up: %w", err)
 	}
 	for i, d := range batch {
 		if s.holds(ctx, rows[i], d) {
@@ -107,7 +106,10 @@ func (s *Store) stageBatch(ctx context.Context, im Importer, organizationID stri
 		}
 		rows[i].Sealed = sealed
 	}
-	return im.Stage(ctx, rows)
+	if err := im.Stage(ctx, rows); err != nil {
+		return fmt.Errorf("staging webhooks: %w", err)
+	}
+	return nil
 }
 
 // holds reports whether a stored ciphertext, if there is one, is that of d and may stay. One under an old key may not: a
@@ -117,28 +119,24 @@ func (s *Store) holds(ctx context.Context, r Row, d document.Document) bool {
 		return false
 	}
 	stored, err := document.Open(ctx, s.Cipher, r.Place, r.Sealed)
-	return err == nil && bytes.Equal(stored.JSON(), d.JSON())
+	return err == nil && stored.Equal(d)
 }
 
-func (s *Store) merge(ctx context.Context, im Importer, organizationID string, rotation int64, replace bool) (result store.ImportResult, err error) {
-	count := func() (n int) {
-		if err == nil {
-			err = im.Query(ctx, `SELECT count(*) FROM webhooks WHERE organization_id = $1`, []any{organizationID},
-				func(scan func(...any) error) error {
-					var count int64
-					err := scan(&count)
-					n = int(count)
-					return err
-				})
-		}
-		return n
-	}
+// merge runs statements until one fails.
+func (s *Store) merge(ctx context.Context, c Conn, organizationID string, rotation int64, replace bool) (result store.ImportResult, err error) {
 	exec := func(statement string, args ...any) int {
-		if err != nil {
-			return 0
-		}
 		var n int64
-		n, err = im.Exec(ctx, statement, args...)
+		if err == nil {
+			n, err = c.Exec(ctx, statement, args...)
+		}
+		return int(n)
+	}
+	count := func() int {
+		var n int64
+		if err == nil {
+			err = c.Query(ctx, `SELECT count(*) FROM webhooks WHERE organization_id = $1`, []any{organizationID},
+				func(scan Scan) error { return scan(&n) })
+		}
 		return int(n)
 	}
 	own := s.Contract.Fingerprint()
@@ -146,12 +144,8 @@ func (s *Store) merge(ctx context.Context, im Importer, organizationID string, r
 	if s.Migrate == store.MigrateOff {
 		exec(`UPDATE store_state SET contract = '' WHERE contract <> '' AND contract <> $1`, own)
 	}
-	if err != nil {
-		return result, err
-	}
-	st, err := readState(ctx, im, im.HoldState())
 	if err == nil {
-		err = s.mayMerge(st, rotation)
+		err = s.mayMerge(ctx, c, rotation)
 	}
 	before := count()
 	if replace {
@@ -165,4 +159,21 @@ func (s *Store) merge(ctx context.Context, im Importer, organizationID string, r
 	result.Created = count() - before + result.Removed
 	result.Updated = touched - result.Created
 	return result, err
+}
+
+// mayMerge holds the state, and decides whether an import that began at a rotation may go on.
+func (s *Store) mayMerge(ctx context.Context, c Conn, rotation int64) error {
+	st, err := readState(ctx, c, s.ForShare)
+	own := s.Contract.Fingerprint()
+	switch {
+	case err != nil:
+		return err
+	case st.rotation != rotation:
+		return fmt.Errorf("%w: webhooks were re-encrypted during the import", store.ErrUnavailable)
+	case s.Migrate != store.MigrateOff && st.contract != own:
+		return store.ErrOtherContract
+	case st.checking != "" && st.checking != own:
+		return fmt.Errorf("%w: another program is checking the webhooks", store.ErrUnavailable)
+	}
+	return nil
 }

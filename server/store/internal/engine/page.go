@@ -3,19 +3,20 @@ package engine
 import (
 	"context"
 	"errors"
+	"fmt"
 	"math"
 	"slices"
+	"strings"
 
 	"github.com/packhooks/packhooks/server/document"
 	"github.com/packhooks/packhooks/server/store"
 )
 
-// PageForward and PageBackward read a page and whether there is anything on the other side of its bound, in one
-// statement and so as of one moment. An empty page is one row without a document. LIMIT keeps PostgreSQL on the primary
-// key, in its order: EXISTS would let it scan the table.
-const (
-	PageForward = `
-SELECT other_side, created_at, id, document
+// forward reads a page and whether there is anything on the other side of its bound, in one statement and so as of one
+// moment; an empty page is one row without a document. The limits keep PostgreSQL on the primary key, in its order:
+// EXISTS would let it scan the table.
+const forward = `
+SELECT other_side, coalesce(created_at, 0), coalesce(id, ''), document
 FROM (
   SELECT coalesce((
     SELECT 1 FROM webhooks WHERE organization_id = $1 AND (created_at, id) < ($2, $3)
@@ -23,80 +24,55 @@ FROM (
   ), 0) AS other_side
 ) AS probe
 LEFT JOIN (
-  SELECT created_at, id, document FROM webhooks
-  WHERE organization_id = $1 AND (created_at, id) >= ($2, $3)
-  ORDER BY created_at, id LIMIT $4
+  SELECT created_at, id, document FROM webhooks WHERE organization_id = $1 AND (created_at, id) >= ($2, $3)
+  ORDER BY created_at ASC, id ASC LIMIT $4
 ) AS page ON true
-ORDER BY created_at, id`
+ORDER BY created_at ASC, id ASC`
 
-	PageBackward = `
-SELECT other_side, created_at, id, document
-FROM (
-  SELECT coalesce((
-    SELECT 1 FROM webhooks WHERE organization_id = $1 AND (created_at, id) >= ($2, $3)
-    ORDER BY created_at, id LIMIT 1
-  ), 0) AS other_side
-) AS probe
-LEFT JOIN (
-  SELECT created_at, id, document FROM webhooks
-  WHERE organization_id = $1 AND (created_at, id) < ($2, $3)
-  ORDER BY created_at DESC, id DESC LIMIT $4
-) AS page ON true
-ORDER BY created_at DESC, id DESC`
-)
-
-// Page is a page that is being read.
-type Page struct {
-	Statement string
-	CreatedAt int64 // the bound: rows from there on, or before it
-	ID        string
-	Limit     int // one row more than the page holds: it tells whether there is a next one
-
-	store     *Store
-	query     store.PageQuery
-	documents []document.Document
-}
+// backward is the mirror image.
+var backward = strings.NewReplacer("<", ">=", ">=", "<", "DESC", "ASC", "ASC", "DESC").Replace(forward)
 
 // justAfter makes an id the one right after it: no text lies between the two, as NUL is not kept.
 const justAfter = "\x01"
 
-// NewPage checks a query and says what to run.
-func (s *Store) NewPage(q store.PageQuery) (*Page, error) {
+// ListWebhooks reads one page, and a row more: it tells whether there is a next one.
+func (s *Store) ListWebhooks(ctx context.Context, q store.PageQuery) (store.Page, error) {
 	if q.Limit < 1 {
-		return nil, errors.New("page query has no limit")
+		return store.Page{}, errors.New("page query has no limit")
 	}
-	if err := errors.Join(CheckText("organization", q.OrganizationID), CheckText("bound", q.Bound.ID)); err != nil {
-		return nil, err
+	if err := errors.Join(checkText("organization", q.OrganizationID), checkText("bound", q.Bound.ID)); err != nil {
+		return store.Page{}, err
 	}
-	p := &Page{
-		Statement: PageForward, CreatedAt: q.Bound.CreatedAt.UnixMicro(), ID: q.Bound.ID, Limit: q.Limit + 1,
-		store: s, query: q, documents: make([]document.Document, 0, min(q.Limit+1, 101)),
-	}
+	statement, createdAt, id := forward, q.Bound.CreatedAt.UnixMicro(), q.Bound.ID
 	if q.Bound == (store.Bound{}) {
-		p.CreatedAt = math.MinInt64
+		createdAt = math.MinInt64
 	} else if q.Bound.After {
-		p.ID += justAfter
+		id += justAfter
 	}
 	if q.Backward {
-		p.Statement = PageBackward
+		statement = backward
 	}
-	return p, nil
-}
-
-// Add opens the document of a row.
-func (p *Page) Add(ctx context.Context, createdAt int64, id string, sealed []byte) error {
-	d, err := document.Open(ctx, p.store.Cipher, document.Place{OrganizationID: p.query.OrganizationID, CreatedAt: createdAt, ID: id}, sealed)
-	p.documents = append(p.documents, d)
-	return err
-}
-
-// Result is the page once its rows were added. OtherSide is the first column of any of them.
-func (p *Page) Result(otherSide bool) store.Page {
-	more := len(p.documents) > p.query.Limit
-	page := store.Page{Webhooks: p.documents[:min(len(p.documents), p.query.Limit)], HasPrev: otherSide, HasNext: more}
-	if p.query.Backward {
+	var otherSide int64
+	var sealed []byte
+	place := document.Place{OrganizationID: q.OrganizationID}
+	columns := []any{&otherSide, &place.CreatedAt, &place.ID, &sealed}
+	documents := make([]document.Document, 0, min(q.Limit, 100)+1)
+	err := s.Webhooks.Query(ctx, statement, []any{q.OrganizationID, createdAt, id, int64(q.Limit) + 1}, func(scan Scan) error {
+		if err := scan(columns...); err != nil || sealed == nil {
+			return err
+		}
+		d, err := document.Open(ctx, s.Cipher, place, sealed)
+		documents = append(documents, d)
+		return err
+	})
+	if err != nil {
+		return store.Page{}, fmt.Errorf("reading webhooks of organization %q: %w", q.OrganizationID, err)
+	}
+	more := len(documents) > q.Limit
+	page := store.Page{Webhooks: documents[:min(len(documents), q.Limit)], HasPrev: otherSide != 0, HasNext: more}
+	if q.Backward {
 		slices.Reverse(page.Webhooks)
-		page.HasPrev, page.HasNext = more, otherSide
+		page.HasPrev, page.HasNext = page.HasNext, page.HasPrev
 	}
-	return page
+	return page, nil
 }

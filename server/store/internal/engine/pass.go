@@ -9,44 +9,65 @@ import (
 	"github.com/packhooks/packhooks/server/store"
 )
 
-// batchSize is how many rows are read or written at once.
-const batchSize = 500
-
 // walk reads every document in the order of the primary key, in batches of one statement each. Visit returns the new
 // ciphertexts, nil for a row that stays. Each replaces only the one that was read: whoever changed it since wins.
 func (s *Store) walk(ctx context.Context, progress func(int), visit func(Row) ([]byte, error)) error {
 	total, last := 0, document.Place{CreatedAt: math.MinInt64}
 	for more := true; more; {
-		var changes [][]any
-		n := 0
+		var batch []Row
 		err := s.Webhooks.Query(ctx, `SELECT organization_id, created_at, id, document FROM webhooks
 			WHERE (organization_id, created_at, id) > ($1, $2, $3)
 			ORDER BY organization_id, created_at, id LIMIT $4`, []any{last.OrganizationID, last.CreatedAt, last.ID, int64(batchSize)},
-			func(scan func(...any) error) error {
+			func(scan Scan) error {
 				var r Row
-				if err := scan(&r.OrganizationID, &r.CreatedAt, &r.ID, &r.Sealed); err != nil {
-					return err
-				}
-				last, n = r.Place, n+1
-				sealed, err := visit(r)
-				if sealed != nil {
-					changes = append(changes, []any{sealed, r.OrganizationID, r.CreatedAt, r.ID, r.Sealed})
-				}
+				err := scan(&r.OrganizationID, &r.CreatedAt, &r.ID, &r.Sealed)
+				batch = append(batch, r)
 				return err
 			})
 		if err != nil {
 			return fmt.Errorf("reading webhooks: %w", err)
 		}
-		if len(changes) > 0 {
-			if err := s.Webhooks.ExecAll(ctx, `UPDATE webhooks SET document = $1
-				WHERE organization_id = $2 AND created_at = $3 AND id = $4 AND document = $5`, changes); err != nil {
-				return fmt.Errorf("writing webhooks: %w", err)
-			}
+		n := len(batch)
+		if n > 0 {
+			last = batch[n-1].Place
+		}
+		if err := s.visit(ctx, batch, visit); err != nil {
+			return err
 		}
 		if total += n; n > 0 && progress != nil {
 			progress(total)
 		}
 		more = n == batchSize
+	}
+	return nil
+}
+
+func (s *Store) visit(ctx context.Context, batch []Row, visit func(Row) ([]byte, error)) error {
+	var changes [][]any
+	for _, r := range batch {
+		sealed, err := visit(r)
+		if err != nil {
+			return err
+		}
+		if sealed != nil {
+			changes = append(changes, []any{sealed, r.OrganizationID, r.CreatedAt, r.ID, r.Sealed})
+		}
+	}
+	if len(changes) == 0 {
+		return nil
+	}
+	err := s.Webhooks.Transact(ctx, "", func(c Conn) error {
+		for _, args := range changes {
+			_, err := c.Exec(ctx, `UPDATE webhooks SET document = $1
+				WHERE organization_id = $2 AND created_at = $3 AND id = $4 AND document = $5`, args...)
+			if err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		return fmt.Errorf("writing webhooks: %w", err)
 	}
 	return nil
 }
@@ -82,7 +103,7 @@ func (s *Store) CheckDocuments(ctx context.Context, progress func(webhooks int))
 	if s.Migrate == store.MigrateOff {
 		return nil
 	}
-	st, err := readState(ctx, s.Webhooks, SelectState)
+	st, err := readState(ctx, s.Webhooks, "")
 	switch {
 	case err != nil:
 		return err
@@ -102,11 +123,10 @@ func (s *Store) CheckDocuments(ctx context.Context, progress func(webhooks int))
 	})
 }
 
-// RewriteDocuments brings every document into the form of the contract.
-func (s *Store) RewriteDocuments(ctx context.Context, dryRun bool, progress func(webhooks int)) (store.Rewritten, error) {
-	var done store.Rewritten
+// RewriteDocuments brings every document into the form of the contract. Its counts are those of all passes together.
+func (s *Store) RewriteDocuments(ctx context.Context, dryRun bool, progress func(webhooks int)) (done store.Rewritten, err error) {
 	pass := func(misfits *store.MisfitError) error {
-		done = store.Rewritten{}
+		done.Webhooks = 0
 		return s.walk(ctx, progress, func(r Row) ([]byte, error) {
 			done.Webhooks++
 			d, err := document.Open(ctx, s.Cipher, r.Place, r.Sealed)
@@ -126,16 +146,11 @@ func (s *Store) RewriteDocuments(ctx context.Context, dryRun bool, progress func
 	}
 	if dryRun {
 		misfits := &store.MisfitError{}
-		return done, orMisfits(pass(misfits), misfits)
+		err = orMisfits(pass(misfits), misfits)
+	} else {
+		err = s.settle(ctx, pass)
 	}
-	first := store.Rewritten{}
-	err := s.settle(ctx, func(misfits *store.MisfitError) error {
-		err := pass(misfits)
-		first.Webhooks = done.Webhooks
-		first.Changed, first.Filled, first.Dropped = first.Changed+done.Changed, first.Filled+done.Filled, first.Dropped+done.Dropped
-		return err
-	})
-	return first, err
+	return done, err
 }
 
 // settlements is how often settle starts over when imports get in its way.
@@ -179,20 +194,4 @@ func orMisfits(err error, misfits *store.MisfitError) error {
 		return misfits
 	}
 	return err
-}
-
-var errRotated = fmt.Errorf("%w: webhooks were re-encrypted during the import", store.ErrUnavailable)
-
-// mayMerge decides, within the transaction of a merge, whether an import that began at a rotation may go on.
-func (s *Store) mayMerge(st state, rotation int64) error {
-	own := s.Contract.Fingerprint()
-	switch {
-	case st.rotation != rotation:
-		return errRotated
-	case s.Migrate != store.MigrateOff && st.contract != own:
-		return store.ErrOtherContract
-	case st.checking != "" && st.checking != own:
-		return fmt.Errorf("%w: another program is checking the webhooks", store.ErrUnavailable)
-	}
-	return nil
 }

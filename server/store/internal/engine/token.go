@@ -22,7 +22,7 @@ func (s *Store) Authenticate(ctx context.Context, token string) (store.Grant, er
 	var organizations string
 	var expires, revoked int64
 	err := s.Tokens.Query(ctx, `SELECT id, organizations, expires_at, revoked_at FROM tokens WHERE hash = $1`, []any{hash[:]},
-		func(scan func(...any) error) error { return scan(&g.TokenID, &organizations, &expires, &revoked) })
+		func(scan Scan) error { return scan(&g.TokenID, &organizations, &expires, &revoked) })
 	switch {
 	case err != nil:
 		return store.Grant{}, fmt.Errorf("looking up token: %w", err)
@@ -37,9 +37,9 @@ func (s *Store) Authenticate(ctx context.Context, token string) (store.Grant, er
 
 // CreateToken keeps a token under its hash.
 func (s *Store) CreateToken(ctx context.Context, hash store.TokenHash, t store.Token) (store.Token, error) {
-	err := CheckText("name", t.Name)
+	err := checkText("name", t.Name)
 	for _, organization := range t.Organizations {
-		err = errors.Join(err, CheckText("organization", organization))
+		err = errors.Join(err, checkText("organization", organization))
 	}
 	if err != nil {
 		return store.Token{}, fmt.Errorf("creating token: %w", err)
@@ -62,7 +62,7 @@ func (s *Store) CreateToken(ctx context.Context, hash store.TokenHash, t store.T
 func (s *Store) ListTokens(ctx context.Context) ([]store.Token, error) {
 	var tokens []store.Token
 	err := s.Tokens.Query(ctx, `SELECT id, name, organizations, created_at, expires_at, revoked_at FROM tokens
-		ORDER BY created_at, id`, nil, func(scan func(...any) error) error {
+		ORDER BY created_at, id`, nil, func(scan Scan) error {
 		var t store.Token
 		var organizations string
 		var created, expires, revoked int64
@@ -82,7 +82,7 @@ func (s *Store) ListTokens(ctx context.Context) ([]store.Token, error) {
 // RevokeToken revokes a token for good.
 func (s *Store) RevokeToken(ctx context.Context, id string) error {
 	missing := &store.MissingError{Kind: "token", IDs: []string{id}}
-	if CheckText("id", id) != nil {
+	if checkText("id", id) != nil {
 		return missing
 	}
 	n, err := s.Tokens.Exec(ctx, `UPDATE tokens SET revoked_at = CASE revoked_at WHEN 0 THEN $1 ELSE revoked_at END WHERE id = $2`,
