@@ -35,15 +35,16 @@ const publicURL = "https://webhooks.example.com"
 
 // fixture is a server on a real socket and a real SQLite database, with a token for the organization "acme".
 type fixture struct {
-	*testing.T
-	url   string
-	db    *sqlite.Store
-	token string
-	log   *bytes.Buffer
+	testing.TB
+	handler http.Handler
+	url     string
+	db      *sqlite.Store
+	token   string
+	log     *bytes.Buffer
 }
 
 // newFixture starts a server; change may adjust its configuration.
-func newFixture(t *testing.T, change ...func(*server.Config)) *fixture {
+func newFixture(t testing.TB, change ...func(*server.Config)) *fixture {
 	t.Helper()
 	dir := t.TempDir()
 	keys, err := keyset.Create(filepath.Join(dir, "test.db.keyset"))
@@ -51,7 +52,7 @@ func newFixture(t *testing.T, change ...func(*server.Config)) *fixture {
 	db, err := sqlite.Open(t.Context(), filepath.Join(dir, "test.db"), keys, sqlite.Options{})
 	check(t, err)
 	t.Cleanup(func() { check(t, db.Close()) })
-	f := &fixture{T: t, db: db, log: &bytes.Buffer{}}
+	f := &fixture{TB: t, db: db, log: &bytes.Buffer{}}
 	f.token = f.newToken(store.Token{Organizations: []string{"acme"}})
 	config := server.Config{
 		Webhooks: db, Tokens: db, PublicURL: publicURL,
@@ -62,6 +63,7 @@ func newFixture(t *testing.T, change ...func(*server.Config)) *fixture {
 	}
 	handler, err := server.New(config)
 	check(t, err)
+	f.handler = handler
 	srv := httptest.NewServer(handler)
 	t.Cleanup(srv.Close)
 	f.url = srv.URL

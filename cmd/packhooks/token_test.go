@@ -158,7 +158,7 @@ func TestKeys(t *testing.T) {
 			t.Fatal(err)
 		}
 		p.fails(1, "", []string{"token", "list"}, "packhooks.db.keyset", "no such file")
-		p.fails(1, "", []string{"serve"}, "packhooks.db.keyset", "no such file")
+		p.fails(1, "", []string{"serve", "--listen=127.0.0.1:0"}, "packhooks.db.keyset", "no such file")
 		p.with("PACKHOOKS_KEYSET="+string(content)).must("", "token", "list")
 		p.fails(1, "", []string{"token", "list"}, "no such file")
 		p.with("PACKHOOKS_KEYSET=x").fails(1, "", []string{"token", "list"}, "keyset")

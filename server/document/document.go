@@ -10,6 +10,7 @@ package document
 
 import (
 	"bytes"
+	"cmp"
 	"encoding/json"
 	"fmt"
 	"time"
@@ -56,6 +57,11 @@ func (d Document) String() string { return "webhook " + d.id }
 
 // GoString is String, for %#v.
 func (d Document) GoString() string { return d.String() }
+
+// Compare orders documents of one organization: by creation time and then by the bytes of the id.
+func Compare(a, b Document) int {
+	return cmp.Or(cmp.Compare(a.createdAt, b.createdAt), cmp.Compare(a.id, b.id))
+}
 
 // Equal reports whether two documents are the same to the byte.
 func (d Document) Equal(other Document) bool { return bytes.Equal(d.json, other.json) }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"strconv"
+	"sync"
 )
 
 // Cipher seals documents at rest. Package keyset has the one that packhooks uses; a key management service plugs in
@@ -28,9 +29,8 @@ type Place struct {
 }
 
 // associatedData is a label with a version, and the place. The zero byte can be part of no column.
-func (p Place) associatedData() []byte {
-	data := make([]byte, 0, 192)
-	data = append(data, "packhooks webhook 1\x00"...)
+func (p Place) associatedData(data []byte) []byte {
+	data = append(data[:0], "packhooks webhook 1\x00"...)
 	data = append(data, p.OrganizationID...)
 	data = append(data, 0)
 	data = strconv.AppendInt(data, p.CreatedAt, 10)
@@ -38,12 +38,14 @@ func (p Place) associatedData() []byte {
 	return append(data, p.ID...)
 }
 
+var buffers = sync.Pool{New: func() any { return new([]byte) }}
+
 // Place is the document's place in an organization.
 func (d Document) Place(organizationID string) Place { return Place{organizationID, d.createdAt, d.id} }
 
 // Seal encrypts the document for its place in an organization.
 func (d Document) Seal(ctx context.Context, c Cipher, organizationID string) ([]byte, error) {
-	sealed, err := c.Seal(ctx, d.json, d.Place(organizationID).associatedData())
+	sealed, err := c.Seal(ctx, d.json, d.Place(organizationID).associatedData(nil))
 	if err != nil {
 		return nil, fmt.Errorf("sealing webhook %q: %w", d.id, err)
 	}
@@ -52,7 +54,10 @@ func (d Document) Seal(ctx context.Context, c Cipher, organizationID string) ([]
 
 // Open decrypts the document that Seal encrypted for a place.
 func Open(ctx context.Context, c Cipher, at Place, sealed []byte) (Document, error) {
-	text, err := c.Open(ctx, sealed, at.associatedData())
+	buffer := buffers.Get().(*[]byte)
+	defer buffers.Put(buffer)
+	*buffer = at.associatedData(*buffer)
+	text, err := c.Open(ctx, sealed, *buffer)
 	if err != nil {
 		return Document{}, fmt.Errorf("opening webhook %q of organization %q: %w", at.ID, at.OrganizationID, err)
 	}

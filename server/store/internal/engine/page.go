@@ -12,22 +12,19 @@ import (
 	"github.com/packhooks/packhooks/server/store"
 )
 
-// forward reads a page and whether there is anything on the other side of its bound, in one statement and so as of one
-// moment; an empty page is one row without a document. The limits keep PostgreSQL on the primary key, in its order:
-// EXISTS would let it scan the table.
+// forward reads, in one statement and so as of one moment, whether there is anything on the other side of a bound, and
+// then a page. LIMIT keeps PostgreSQL on the primary key, in its order: EXISTS would let it scan the table. SQLite would
+// prepare the statement anew for each value of a bare LIMIT $4.
 const forward = `
-SELECT other_side, coalesce(created_at, 0), coalesce(id, ''), document
-FROM (
-  SELECT coalesce((
-    SELECT 1 FROM webhooks WHERE organization_id = $1 AND (created_at, id) < ($2, $3)
-    ORDER BY created_at DESC, id DESC LIMIT 1
-  ), 0) AS other_side
-) AS probe
-LEFT JOIN (
-  SELECT created_at, id, document FROM webhooks WHERE organization_id = $1 AND (created_at, id) >= ($2, $3)
-  ORDER BY created_at ASC, id ASC LIMIT $4
-) AS page ON true
-ORDER BY created_at ASC, id ASC`
+SELECT coalesce((
+  SELECT 1 FROM webhooks WHERE organization_id = $1 AND (created_at, id) < ($2, $3)
+  ORDER BY created_at DESC, id DESC LIMIT 1
+), 0), 0, '', NULL
+UNION ALL
+SELECT * FROM (
+  SELECT 0, created_at, id, document FROM webhooks WHERE organization_id = $1 AND (created_at, id) >= ($2, $3)
+  ORDER BY created_at ASC, id ASC LIMIT CAST($4 AS bigint)
+) AS page`
 
 // backward is the mirror image.
 var backward = strings.NewReplacer("<", ">=", ">=", "<", "DESC", "ASC", "ASC", "DESC").Replace(forward)
@@ -52,13 +49,14 @@ func (s *Store) ListWebhooks(ctx context.Context, q store.PageQuery) (store.Page
 	if q.Backward {
 		statement = backward
 	}
-	var otherSide int64
+	var found, otherSide int64
 	var sealed []byte
 	place := document.Place{OrganizationID: q.OrganizationID}
-	columns := []any{&otherSide, &place.CreatedAt, &place.ID, &sealed}
+	columns := []any{&found, &place.CreatedAt, &place.ID, &sealed}
 	documents := make([]document.Document, 0, min(q.Limit, 100)+1)
 	err := s.Webhooks.Query(ctx, statement, []any{q.OrganizationID, createdAt, id, int64(q.Limit) + 1}, func(scan Scan) error {
 		if err := scan(columns...); err != nil || sealed == nil {
+			otherSide |= found
 			return err
 		}
 		d, err := document.Open(ctx, s.Cipher, place, sealed)
@@ -68,11 +66,10 @@ func (s *Store) ListWebhooks(ctx context.Context, q store.PageQuery) (store.Page
 	if err != nil {
 		return store.Page{}, fmt.Errorf("reading webhooks of organization %q: %w", q.OrganizationID, err)
 	}
-	more := len(documents) > q.Limit
-	page := store.Page{Webhooks: documents[:min(len(documents), q.Limit)], HasPrev: otherSide != 0, HasNext: more}
+	slices.SortFunc(documents, document.Compare) // they are, but UNION ALL does not promise it
+	more, n := len(documents) > q.Limit, min(len(documents), q.Limit)
 	if q.Backward {
-		slices.Reverse(page.Webhooks)
-		page.HasPrev, page.HasNext = page.HasNext, page.HasPrev
+		return store.Page{Webhooks: documents[len(documents)-n:], HasPrev: more, HasNext: otherSide != 0}, nil
 	}
-	return page, nil
+	return store.Page{Webhooks: documents[:n], HasPrev: otherSide != 0, HasNext: more}, nil
 }

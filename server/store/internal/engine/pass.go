@@ -17,7 +17,7 @@ func (s *Store) walk(ctx context.Context, progress func(int), visit func(Row) ([
 		var batch []Row
 		err := s.Webhooks.Query(ctx, `SELECT organization_id, created_at, id, document FROM webhooks
 			WHERE (organization_id, created_at, id) > ($1, $2, $3)
-			ORDER BY organization_id, created_at, id LIMIT $4`, []any{last.OrganizationID, last.CreatedAt, last.ID, int64(batchSize)},
+			ORDER BY organization_id, created_at, id LIMIT CAST($4 AS bigint)`, []any{last.OrganizationID, last.CreatedAt, last.ID, int64(batchSize)},
 			func(scan Scan) error {
 				var r Row
 				err := scan(&r.OrganizationID, &r.CreatedAt, &r.ID, &r.Sealed)
