@@ -136,23 +136,39 @@ type rowReader struct {
 	failed   error
 }
 
-// webhooks ends with the first row that is wrong.
+// webhooks ends with the first row that is wrong. It reads ahead, while the database works.
 func (rr *rowReader) webhooks(rows feed) iter.Seq2[document.Document, error] {
 	return func(yield func(document.Document, error) bool) {
-		stopped := errors.New("stopped")
-		err := rows(func(r row) error {
-			d, err := rr.read(r)
-			if err == nil && !yield(d, nil) {
-				return stopped
+		ready, stop := make(chan document.Document, 1000), make(chan struct{})
+		defer close(stop)
+		var failed error // set before ready is closed
+		go func() {
+			defer close(ready)
+			failed = rows(func(r row) error {
+				d, err := rr.read(r)
+				if err != nil {
+					return err
+				}
+				select {
+				case ready <- d:
+					return nil
+				case <-stop:
+					return errStopped
+				}
+			})
+		}()
+		for d := range ready {
+			if !yield(d, nil) {
+				return
 			}
-			return err
-		})
-		if err != nil && !errors.Is(err, stopped) {
-			rr.failed = err
-			yield(document.Document{}, err)
+		}
+		if rr.failed = failed; failed != nil {
+			yield(document.Document{}, failed)
 		}
 	}
 }
+
+var errStopped = errors.New("the import has ended")
 
 func (rr *rowReader) read(r row) (document.Document, error) {
 	d, err := rr.contract.Parse(r.data)

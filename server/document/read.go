@@ -87,7 +87,7 @@ func checkText(raw []byte) error {
 	}
 	for _, match := range escapes.FindAllSubmatch(raw, -1) {
 		if match[1] != nil {
-			return fmt.Errorf("%s is half of a surrogate pair", match[1])
+			return fmt.Errorf(`\%s is half of a surrogate pair`, match[1])
 		}
 	}
 	return nil

@@ -156,12 +156,7 @@ func (im importer) Transact(ctx context.Context, organizationID string, f func(e
 	if _, err := im.tx.Exec(ctx, endStaging, pgx.QueryExecModeSimpleProtocol); err != nil {
 		return im.failure(ctx, err)
 	}
-	err := im.Query(ctx, `SELECT id FROM staged GROUP BY id HAVING count(*) > 1 LIMIT 1`, nil, func(scan engine.Scan) error {
-		var id string
-		err := scan(&id)
-		return cmp.Or(err, fmt.Errorf("%w %q", store.ErrDuplicateID, id))
-	})
-	if err != nil {
+	if err := engine.DuplicateID(ctx, im); err != nil {
 		return err
 	}
 	return im.finish(ctx, im.tx, organizationID, f)

@@ -11,6 +11,7 @@
 package sqlite
 
 import (
+	"cmp"
 	"context"
 	_ "embed"
 	"errors"
@@ -65,17 +66,13 @@ func Open(ctx context.Context, path string, cipher document.Cipher, opts Options
 // Close closes the files.
 func (db *database) Close() error { return errors.Join(db.webhooks.close(), db.tokens.close()) }
 
-// stageTable is made outside of any transaction, which would keep the write-ahead log from being reused for as long as the
-// webhooks take to come. The caches hold an index on a million ids, as these come in no order.
-const stageTable = `
-PRAGMA main.cache_size = -65536;
-PRAGMA temp.cache_size = -65536;
-CREATE TEMP TABLE staged (
-  created_at INTEGER NOT NULL,
-  id TEXT NOT NULL UNIQUE,
-  document BLOB NOT NULL,
-  PRIMARY KEY (created_at, id)
-) STRICT, WITHOUT ROWID`
+// stageTable has no index, as ids come in no order, and no journal, as it goes with its connection. It is made outside of
+// any transaction, which would keep the write-ahead log from being reused for as long as the webhooks take to come.
+var stageTable = []string{
+	"PRAGMA temp.journal_mode = OFF",
+	"PRAGMA main.cache_size = -16384",
+	"CREATE TEMP TABLE staged (created_at INTEGER NOT NULL, id TEXT NOT NULL, document BLOB NOT NULL) STRICT",
+}
 
 // ImportWebhooks imports on a connection of its own, and goes over the write-ahead log in the end: readers would search it.
 func (db *database) ImportWebhooks(ctx context.Context, organizationID string, webhooks iter.Seq2[document.Document, error], replace bool) (store.ImportResult, error) {
@@ -85,8 +82,11 @@ func (db *database) ImportWebhooks(ctx context.Context, organizationID string, w
 	}
 	defer own.Close()
 	defer sqlitex.ExecuteTransient(own.Conn, "PRAGMA wal_checkpoint(TRUNCATE)", nil)
-	return db.Import(ctx, organizationID, webhooks, replace, func() (engine.Importer, error) {
-		return importer{own}, failure(ctx, sqlitex.ExecuteScript(own.Conn, stageTable, nil))
+	return db.Import(ctx, organizationID, webhooks, replace, func() (_ engine.Importer, err error) {
+		for _, statement := range stageTable {
+			err = errors.Join(err, sqlitex.ExecuteTransient(own.Conn, statement, nil))
+		}
+		return importer{own}, failure(ctx, err)
 	})
 }
 
@@ -105,18 +105,28 @@ func (im importer) Stored(ctx context.Context, rows []engine.Row) error {
 }
 
 // Stage inserts rows, in one transaction for the sake of speed.
-func (im importer) Stage(ctx context.Context, rows []engine.Row) (err error) {
-	defer sqlitex.Save(im.Conn)(&err)
-	for _, r := range rows {
-		_, err := im.Exec(ctx, `INSERT INTO staged (created_at, id, document) VALUES ($1, $2, $3)`, r.CreatedAt, r.ID, r.Sealed)
-		if sqlite.ErrCode(err).ToPrimary() == sqlite.ResultConstraint {
-			return fmt.Errorf("%w %q", store.ErrDuplicateID, r.ID)
-		}
-		if err != nil {
-			return err
-		}
+func (im importer) Stage(ctx context.Context, rows []engine.Row) error {
+	_, err := im.Exec(ctx, "BEGIN")
+	for i := 0; i < len(rows) && err == nil; i++ {
+		_, err = im.Exec(ctx, `INSERT INTO staged (created_at, id, document) VALUES ($1, $2, $3)`,
+			rows[i].CreatedAt, rows[i].ID, rows[i].Sealed)
 	}
-	return ctx.Err()
+	if err == nil {
+		_, err = im.Exec(ctx, "COMMIT")
+	}
+	return cmp.Or(err, ctx.Err())
+}
+
+// Transact makes the index that merging takes, before it keeps others out.
+func (im importer) Transact(ctx context.Context, organizationID string, f func(engine.Conn) error) error {
+	_, err := im.Exec(ctx, "CREATE UNIQUE INDEX temp.staged_id ON staged (id)")
+	if sqlite.ErrCode(err).ToPrimary() == sqlite.ResultConstraint {
+		err = engine.DuplicateID(ctx, im)
+	}
+	if err != nil {
+		return err
+	}
+	return im.conn.Transact(ctx, organizationID, f)
 }
 
 var (

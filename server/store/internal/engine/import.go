@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"iter"
@@ -27,8 +28,17 @@ type Importer interface {
 	// Stored fills in the ciphertexts that are stored in the places of the rows.
 	Stored(ctx context.Context, rows []Row) error
 
-	// Stage inserts rows. An id that comes twice is store.ErrDuplicateID, here or in Transact.
+	// Stage inserts rows.
 	Stage(ctx context.Context, rows []Row) error
+}
+
+// DuplicateID returns store.ErrDuplicateID with an id that was staged twice, if there is one.
+func DuplicateID(ctx context.Context, c Conn) error {
+	return c.Query(ctx, `SELECT id FROM staged GROUP BY id HAVING count(*) > 1 LIMIT 1`, nil, func(scan Scan) error {
+		var id string
+		err := scan(&id)
+		return cmp.Or(err, fmt.Errorf("%w %q", store.ErrDuplicateID, id))
+	})
 }
 
 // Import carries an import out on a connection of its own.
