@@ -4,6 +4,7 @@ import (
 	"log/slog"
 	"net/http"
 	"testing"
+	"time"
 
 	"github.com/packhooks/packhooks/server"
 )
@@ -23,6 +24,8 @@ func (d *discard) Header() http.Header { return d.header }
 func (d *discard) WriteHeader(status int) {
 	d.status = status
 }
+func (d *discard) Flush()                           {}
+func (d *discard) SetWriteDeadline(time.Time) error { return nil }
 func (d *discard) Write(p []byte) (int, error) {
 	d.size += len(p)
 	return len(p), nil

@@ -83,7 +83,8 @@ func (op *operation) validate(next echo.HandlerFunc) echo.HandlerFunc {
 		if err != nil {
 			return invalidRequest(err)
 		}
-		stateOf(r.Context()).requested = path[organizationParam]
+		s := stateOf(r.Context())
+		s.query, s.requested = query, path[organizationParam]
 		return next(c)
 	}
 }

@@ -76,46 +76,57 @@ func TestNilWebhooksAreAnEmptyArray(t *testing.T) {
 	}
 }
 
-// What is over the cap is refused at once, no token takes more than its share, and the server recovers by itself.
-func TestInFlightCap(t *testing.T) {
+// A token may have half of the places that the others leave free, so that a newcomer always finds one, and the server
+// recovers by itself.
+func TestPlacesAreShared(t *testing.T) {
 	release := make(chan struct{})
 	entered := make(chan struct{}, 8)
 	f := newFixture(t, func(c *server.Config) {
-		c.MaxInFlight = 4
+		c.MaxInFlight = 8
 		c.Webhooks = lister(func(context.Context, store.PageQuery) (store.Page, error) {
 			entered <- struct{}{}
 			<-release
 			return store.Page{}, nil
 		})
 	})
-	second, third := f.newToken(tokenFor("acme")), f.newToken(tokenFor("acme"))
+	released := sync.OnceFunc(func() { close(release) })
+	t.Cleanup(released) // before the server is closed, which waits for its requests
 	ask := func(token string) *answer {
 		return f.do(http.MethodGet, "/v1/organizations/acme/webhooks", http.Header{"Authorization": {"Bearer " + token}}, nil)
 	}
 	var wg sync.WaitGroup
-	admit := func(token string) {
-		wg.Go(func() {
-			if a := ask(token); a.StatusCode != http.StatusOK {
-				t.Errorf("admitted request got %d", a.StatusCode)
+	admit := func(token string, n int) {
+		t.Helper()
+		for range n {
+			wg.Go(func() { _ = ask(token) })
+			select {
+			case <-entered:
+			case <-time.After(5 * time.Second):
+				t.Fatal("a request was not admitted")
 			}
-		})
-		<-entered
+		}
 	}
-	admit(f.token)
-	admit(f.token)
+	admit(f.token, 3)
 	if a := ask(f.token); a.StatusCode != 429 || a.Header.Get("Retry-After") == "" {
-		t.Errorf("a token's third request got %d", a.StatusCode)
+		t.Errorf("a token's fourth request got %d", a.StatusCode)
 	}
-	admit(second)
-	admit(second)
-	if a := ask(third); a.StatusCode != 503 || a.Header.Get("Retry-After") == "" {
-		t.Errorf("fifth request got %d", a.StatusCode)
+	second := f.newToken(tokenFor("acme"))
+	admit(second, 2)
+	if a := ask(second); a.StatusCode != 429 {
+		t.Errorf("a second token's third request got %d", a.StatusCode)
+	}
+	for range 3 {
+		admit(f.newToken(tokenFor("acme")), 1)
+	}
+	if a := ask(f.newToken(tokenFor("acme"))); a.StatusCode != 503 || a.Header.Get("Retry-After") == "" {
+		t.Errorf("a request without a place got %d", a.StatusCode)
 	}
 	if resp, _ := f.fetch("/docs"); resp.StatusCode != 200 {
 		t.Errorf("what needs no token got %d", resp.StatusCode)
 	}
-	close(release)
+	released()
 	wg.Wait()
+	go func() { <-entered }()
 	f.list("").page(t)
 }
 

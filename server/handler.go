@@ -25,8 +25,8 @@ func (h *handler) ListWebhooks(ctx context.Context, request serverapi.ListWebhoo
 	if err != nil {
 		return nil, err
 	}
-	links := h.pageLinks(query, page)
-	return pageResponse{page.Webhooks, serverapi.ListWebhooks200JSONResponse{WebhookListJSONResponse: serverapi.WebhookListJSONResponse{
+	links := h.pageLinks(stateOf(ctx).query, query, page)
+	return pageResponse{stateOf(ctx), page.Webhooks, serverapi.ListWebhooks200JSONResponse{WebhookListJSONResponse: serverapi.WebhookListJSONResponse{
 		Body: serverapi.WebhookPage{
 			Data:  []serverapi.Webhook{}, // the documents take its place
 			Links: links,

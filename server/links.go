@@ -1,6 +1,7 @@
 package server
 
 import (
+	"maps"
 	"net/url"
 	"strconv"
 	"strings"
@@ -9,29 +10,31 @@ import (
 	"github.com/packhooks/packhooks/server/store"
 )
 
-// pageLinks makes the links of a page. On an empty one they turn round at the bound that it was read from.
-func (h *handler) pageLinks(query store.PageQuery, page store.Page) serverapi.PageLinks {
+// pageLinks makes the absolute links of a page. They carry every parameter of the request, and its page size though it
+// be the default. On an empty page they turn round at the bound that it was read from.
+func (h *handler) pageLinks(requested url.Values, query store.PageQuery, page store.Page) serverapi.PageLinks {
 	prev, next := cursor{query.Bound, true}, cursor{query.Bound, false}
 	if n := len(page.Webhooks); n > 0 {
 		first, last := page.Webhooks[0], page.Webhooks[n-1]
 		prev.bound = store.Bound{CreatedAt: first.CreatedAt(), ID: first.ID()}
 		next.bound = store.Bound{CreatedAt: last.CreatedAt(), ID: last.ID(), After: true}
 	}
+	others := make(url.Values, len(requested)+1)
+	maps.Copy(others, requested)
+	delete(others, "cursor")
+	others.Set("per_page", strconv.Itoa(query.Limit))
+	begin := h.baseURL + "/organizations/" + url.PathEscape(query.OrganizationID) + "/webhooks?cursor="
+	end := "&" + others.Encode()
 	var links serverapi.PageLinks
 	if page.HasPrev {
-		links.Prev = h.link(query, prev)
+		link := begin + prev.format(query.OrganizationID) + end
+		links.Prev = &link
 	}
 	if page.HasNext {
-		links.Next = h.link(query, next)
+		link := begin + next.format(query.OrganizationID) + end
+		links.Next = &link
 	}
 	return links
-}
-
-// link is the absolute URL of a neighbouring page of the same size.
-func (h *handler) link(query store.PageQuery, c cursor) *string {
-	values := url.Values{"cursor": {c.format(query.OrganizationID)}, "per_page": {strconv.Itoa(query.Limit)}}
-	link := h.baseURL + "/organizations/" + url.PathEscape(query.OrganizationID) + "/webhooks?" + values.Encode()
-	return &link
 }
 
 // linkHeader says the links once more as a Link header (RFC 8288), or nil where there is none.

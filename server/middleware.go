@@ -1,7 +1,6 @@
 package server
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -72,36 +71,5 @@ func recoverPanic(next echo.HandlerFunc) echo.HandlerFunc {
 			}
 		}()
 		return next(c)
-	}
-}
-
-// capInFlight answers 503 at once where more than limit requests are being worked on: a queue would only make
-// everybody wait.
-func capInFlight(limit int) echo.MiddlewareFunc {
-	slots := make(chan struct{}, limit)
-	return func(next echo.HandlerFunc) echo.HandlerFunc {
-		return func(c echo.Context) error {
-			select {
-			case slots <- struct{}{}:
-				defer func() { <-slots }()
-				return next(c)
-			default:
-				return tryLater(http.StatusServiceUnavailable, time.Second,
-					"the server is working on as many requests as it can; wait for the seconds in Retry-After",
-					fmt.Errorf("more than %d requests in flight", limit))
-			}
-		}
-	}
-}
-
-// limitTime bounds what comes after it.
-func limitTime(limit time.Duration) echo.MiddlewareFunc {
-	return func(next echo.HandlerFunc) echo.HandlerFunc {
-		return func(c echo.Context) error {
-			ctx, cancel := context.WithTimeout(c.Request().Context(), limit)
-			defer cancel()
-			c.SetRequest(c.Request().WithContext(ctx))
-			return next(c)
-		}
 	}
 }

@@ -5,6 +5,8 @@ import (
 	"encoding/json"
 	"errors"
 	"net/http"
+	"strconv"
+	"time"
 
 	"github.com/packhooks/packhooks/gen/serverapi"
 	"github.com/packhooks/packhooks/server/document"
@@ -13,61 +15,79 @@ import (
 // pageResponse is the generated response with documents for its data: they are the JSON of the contract already, and are
 // neither decoded nor encoded again.
 type pageResponse struct {
+	state     *requestState
 	documents []document.Document
 	serverapi.ListWebhooks200JSONResponse
 }
 
-// VisitListWebhooksResponse lets the generated code write status and headers, and puts the body in the place of its own.
-func (r pageResponse) VisitListWebhooksResponse(w http.ResponseWriter) error {
-	body, err := r.encode()
-	if err != nil {
-		return err
-	}
-	return r.ListWebhooks200JSONResponse.VisitListWebhooksResponse(bodyWriter{w, body})
-}
-
 // noData is how the generated type encodes a page without webhooks. It stands in no string of JSON, where quotes are
 // escaped.
-var noData = []byte(`"data":[]`)
+var (
+	noData = []byte(`"data":[]`)
+	comma  = []byte{','}
+)
 
-// encode leaves &, < and > in links as they are, where the generated response writes \u0026: people copy links from a
+// VisitListWebhooksResponse lets the generated code write status and headers, and writes the body in the place of its own.
+// The body leaves &, < and > in links as they are, where the generated response has \u0026: people copy links from a
 // terminal.
-func (r pageResponse) encode() ([]byte, error) {
-	size := 1024
-	for _, d := range r.documents {
-		size += len(d.JSON()) + 1
-	}
+func (r pageResponse) VisitListWebhooksResponse(w http.ResponseWriter) error {
 	var page bytes.Buffer
 	encoder := json.NewEncoder(&page)
 	encoder.SetEscapeHTML(false)
 	if err := encoder.Encode(r.Body); err != nil {
-		return nil, err
+		return err
 	}
 	head, tail, ok := bytes.Cut(page.Bytes(), noData)
 	if !ok {
-		return nil, errors.New("encoding page: the generated type has no data")
+		return errors.New("encoding page: the generated type has no data")
 	}
-	body := append(make([]byte, 0, size), head...)
-	body = append(body, noData[:len(noData)-1]...)
-	for i, d := range r.documents {
+	size := page.Len() + max(0, len(r.documents)-1)
+	for _, d := range r.documents {
 		if len(d.JSON()) == 0 {
-			return nil, errors.New("encoding page: an empty document")
+			return errors.New("encoding page: an empty document")
 		}
-		if i > 0 {
-			body = append(body, ',')
-		}
-		body = append(body, d.JSON()...)
+		size += len(d.JSON())
 	}
-	return append(append(body, ']'), tail...), nil
+	if err := r.state.take(int64(size)); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Length", strconv.Itoa(size))
+	if echo, ok := w.(interface{ Unwrap() http.ResponseWriter }); ok {
+		controller := http.NewResponseController(echo.Unwrap())
+		_ = controller.SetWriteDeadline(time.Now().Add(writeTime(size))) // where the connection can
+		defer controller.Flush()                                         // what is not written yet counts as in hand
+	}
+	return r.ListWebhooks200JSONResponse.VisitListWebhooksResponse(bodyWriter{w, func() error {
+		return r.writeBody(w, head, tail)
+	}})
 }
 
-// bodyWriter writes its body in the place of what it is given.
+// writeTime is how long a reader may take: five seconds, and what a link of 128 KiB a second takes.
+func writeTime(size int) time.Duration {
+	return 5*time.Second + time.Duration(size)*time.Second/(128<<10)
+}
+
+func (r pageResponse) writeBody(w http.ResponseWriter, head, tail []byte) error {
+	pieces := make([][]byte, 0, 2*len(r.documents)+4)
+	pieces = append(pieces, head, noData[:len(noData)-1])
+	for i, d := range r.documents {
+		if i > 0 {
+			pieces = append(pieces, comma)
+		}
+		pieces = append(pieces, d.JSON())
+	}
+	for _, piece := range append(pieces, noData[len(noData)-1:], tail) {
+		if _, err := w.Write(piece); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// bodyWriter writes something else than it is given.
 type bodyWriter struct {
 	http.ResponseWriter
-	body []byte
+	write func() error
 }
 
-func (w bodyWriter) Write(instead []byte) (int, error) {
-	_, err := w.ResponseWriter.Write(w.body)
-	return len(instead), err
-}
+func (w bodyWriter) Write(instead []byte) (int, error) { return len(instead), w.write() }

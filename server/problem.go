@@ -88,7 +88,8 @@ func respondProblem(err error, c echo.Context) {
 	if len(p.params) > 0 {
 		body.Errors = &p.params
 	}
-	c.Response().Header().Del("Link") // of a page that could not be encoded
+	c.Response().Header().Del("Link") // of a page that could not be sent
+	c.Response().Header().Del("Content-Length")
 	for name, value := range p.header {
 		c.Response().Header().Set(name, value)
 	}

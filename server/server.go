@@ -17,7 +17,6 @@ package server
 import (
 	"fmt"
 	"log/slog"
-	"math"
 	"net/http"
 	"net/url"
 	"regexp"
@@ -36,6 +35,7 @@ const (
 	DefaultRatePerSecond  = 100.0
 	DefaultRateBurst      = 1000
 	DefaultMaxInFlight    = 256
+	DefaultMaxBytesInHand = 64 << 20
 	DefaultRequestTimeout = 10 * time.Second
 )
 
@@ -62,9 +62,18 @@ type Config struct {
 	RatePerSecond float64
 	RateBurst     int
 
-	// MaxInFlight is how many requests are worked on at once; what is over is a 503 right away. One token may take
-	// up half of it, rounded up; what is over is a 429. Default: DefaultMaxInFlight.
+	// MaxInFlight is how many requests the store works on at once; excess requests get 503. One token may have half of
+	// what the others leave free; excess requests get 429. Default: DefaultMaxInFlight.
 	MaxInFlight int
+
+	// MaxBytesInHand is how many bytes of responses may be unwritten at once, 16 KiB for each request included. A token
+	// and a peer address may each have half of what the others leave free; excess requests get 429.
+	// Default: DefaultMaxBytesInHand.
+	MaxBytesInHand int64
+
+	// TrustedProxies is how many proxies in front add the address that they saw to X-Forwarded-For. Default: none, and
+	// the header is not looked at.
+	TrustedProxies int
 
 	// RequestTimeout is how long the store may take for one request before it is a 503.
 	// Default: DefaultRequestTimeout.
@@ -91,8 +100,9 @@ func (c Config) withDefaults() (Config, error) {
 	c.RateBurst = orDefault(c.RateBurst, DefaultRateBurst)
 	c.MaxInFlight = orDefault(c.MaxInFlight, DefaultMaxInFlight)
 	c.RequestTimeout = orDefault(c.RequestTimeout, DefaultRequestTimeout)
-	if c.RateBurst < 0 || c.MaxInFlight < 0 || c.MaxInFlight > math.MaxInt32 || c.RequestTimeout < 0 {
-		return c, fmt.Errorf("configuring server: rate burst, requests in flight and request timeout must be positive")
+	c.MaxBytesInHand = orDefault(c.MaxBytesInHand, DefaultMaxBytesInHand)
+	if min(c.RateBurst, c.MaxInFlight, c.TrustedProxies+1) < 0 || c.RequestTimeout < 0 || c.MaxBytesInHand < 0 {
+		return c, fmt.Errorf("configuring server: rate burst, requests and bytes in flight, proxies and request timeout must be positive")
 	}
 	return c, nil
 }
@@ -122,23 +132,20 @@ func New(config Config) (http.Handler, error) {
 	}
 	e := echo.New()
 	e.HTTPErrorHandler = respondProblem
-	// What strangers can have without a token, such as the docs page, takes up no place in flight: all of these are for
-	// the contract's operations alone.
-	capInFlight := capInFlight(config.MaxInFlight)
-	limiter := &limiter{perSecond: config.RatePerSecond, burst: config.RateBurst, inFlight: int32((config.MaxInFlight + 1) / 2)} //nolint:gosec // checked above
+	admission, err := newAdmission(config)
+	if err != nil {
+		return nil, err
+	}
 	middlewares := map[string][]echo.MiddlewareFunc{}
 	for id, operation := range operations {
 		middlewares[id] = []echo.MiddlewareFunc{
-			capInFlight,                      // before any work is done
-			limitTime(config.RequestTimeout), // before the store is asked anything
-			authenticate(config.Tokens),      // who asks; nothing below is told to strangers
-			limiter.limit,                    // by token, so after it is known
-			operation.validate,               // the request against the contract; fills in defaults
-			authorize,                        // last, so that a malformed organization is a 400
+			authenticate(config.Tokens), // who asks, and how often; nothing below is told to strangers
+			operation.validate,          // the request against the contract; fills in defaults
+			authorize,                   // last, so that a malformed organization is a 400
 		}
 	}
 	serverapi.RegisterHandlersWithOptions(e, serverapi.NewStrictHandler(&handler{
-		webhooks: config.Webhooks,
+		webhooks: admittedLister{config.Webhooks},
 		baseURL:  config.PublicURL + config.BasePath,
 	}, nil), serverapi.RegisterHandlersOptions{BaseURL: config.BasePath, OperationMiddlewares: middlewares})
 	if !config.NoDocs {
@@ -151,6 +158,7 @@ func New(config Config) (http.Handler, error) {
 		logAccess(config.Logger), // outside of what may fail or panic, so that it sees the outcome
 		recoverPanic,             // before any code that could panic
 		matchRoute(e),            // 404 and 405 come before 401: which paths exist is no secret
+		admission.admit,          // before anything that costs, and until the response is written
 	)
 	return e, nil
 }

@@ -3,6 +3,7 @@ package server
 import (
 	"context"
 	"crypto/rand"
+	"net/url"
 	"regexp"
 	"strings"
 
@@ -15,11 +16,13 @@ import (
 // request's context, too.
 type requestState struct {
 	context.Context
+	caller
 	requestID    string
 	grant        store.Grant
-	requested    string // the organization in the path, once it is found to be well-formed
-	organization string // the same, once the token is found to cover it
-	fault        error  // why the response is a 5xx; for the log alone
+	query        url.Values // as it was sent, once it is found to be valid
+	requested    string     // the organization in the path, once it is found to be well-formed
+	organization string     // the same, once the token is found to cover it
+	fault        error      // why the response is a 5xx; for the log alone
 }
 
 type stateKey struct{}

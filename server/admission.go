@@ -1,0 +1,306 @@
+package server
+
+import (
+	"context"
+	"crypto/sha256"
+	"errors"
+	"net"
+	"net/http"
+	"net/netip"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	lru "github.com/hashicorp/golang-lru/v2"
+	"github.com/labstack/echo/v4"
+	"golang.org/x/time/rate"
+
+	"github.com/packhooks/packhooks/server/store"
+)
+
+// admission decides which requests go on, by three questions.
+//
+// How much does the caller have in hand? A request counts from its arrival until its last byte is written, together with
+// the bytes of its response, for its peer address and for its token. Nothing was looked up by then.
+//
+// Has the storage a place? A place is held while the storage works, never while a response is written. Tokens that were
+// valid a moment ago go first; all others share a few places.
+//
+// Is the caller within its rate? A token has one, once it is known to be valid. A peer has one of failed authentications,
+// and is told to wait before more of its unknown tokens are looked up.
+//
+// For what is in hand and for places the rule is the same: a caller may hold half of what is free beside it. So a single
+// greedy caller gets a third of everything, two get a quarter each, and whoever comes next still finds room.
+type admission struct {
+	inHand    budget        // bytes
+	places    budget        // calls of the storage
+	strangers chan struct{} // calls of the storage for unknown tokens
+	failures  *lru.Cache[string, *rate.Limiter]
+	accounts  sync.Map // key of a token that was valid to *account
+
+	perSecond rate.Limit
+	burst     int
+	timeout   time.Duration
+	proxies   int
+}
+
+const (
+	// requestCost is what a request counts for besides the bytes of its response: about what its goroutine and the buffers
+	// of its connection or stream take.
+	requestCost = 16 << 10
+
+	// strangerPlaces is the part of the places that unknown tokens share, and strangerWait how long they wait for one.
+	strangerPlaces, strangerWait = 32, time.Second
+
+	// knownFor is how long a token counts as known after it was valid.
+	knownFor = time.Minute
+
+	// Failed authentications of a peer, and how many peers are remembered.
+	failuresPerSecond, failuresBurst, rememberedPeers = 5, 200, 10_000
+)
+
+func newAdmission(c Config) (*admission, error) {
+	failures, err := lru.New[string, *rate.Limiter](rememberedPeers)
+	if err != nil {
+		return nil, err
+	}
+	perSecond := rate.Limit(c.RatePerSecond)
+	if c.RatePerSecond < 0 {
+		perSecond = rate.Inf
+	}
+	return &admission{
+		inHand:    budget{size: c.MaxBytesInHand, held: map[string]int64{}},
+		places:    budget{size: int64(c.MaxInFlight), held: map[string]int64{}},
+		strangers: make(chan struct{}, max(1, c.MaxInFlight/strangerPlaces)),
+		failures:  failures, perSecond: perSecond, burst: c.RateBurst, timeout: c.RequestTimeout, proxies: c.TrustedProxies,
+	}, nil
+}
+
+// caller is who makes a request, before anything was looked up.
+type caller struct {
+	admission *admission
+	token     string
+	peer, key string // the peer address, and a hash of the token
+	inHand    int64
+}
+
+// admit counts a request from its arrival until its last byte is written, and bounds how long the store may take for it.
+func (a *admission) admit(next echo.HandlerFunc) echo.HandlerFunc {
+	return func(c echo.Context) error {
+		s := stateOf(c.Request().Context())
+		s.caller = caller{admission: a, peer: peerOf(c.Request(), a.proxies)}
+		var cancel context.CancelFunc
+		s.Context, cancel = context.WithTimeout(s.Context, a.timeout)
+		defer cancel()
+		if token, ok := bearerToken(c.Request().Header.Values(echo.HeaderAuthorization)); ok {
+			hash := sha256.Sum256([]byte(token))
+			s.token, s.key = token, string(hash[:])
+		}
+		defer s.release()
+		if err := s.take(requestCost); err != nil {
+			return err
+		}
+		return next(c)
+	}
+}
+
+// take counts bytes as in hand until release.
+func (c *caller) take(bytes int64) error {
+	if c.admission == nil {
+		return nil
+	}
+	holders := []string{c.peer, c.key}
+	if c.key == "" {
+		holders = holders[:1]
+	}
+	switch full, ok := c.admission.inHand.take(bytes, holders...); {
+	case ok:
+		c.inHand += bytes
+		return nil
+	case full == "":
+		return tooBusy()
+	default:
+		return tryLater(http.StatusTooManyRequests, time.Second, "too many responses of this token or address are unread; "+
+			"read them, and wait for the seconds in Retry-After", nil)
+	}
+}
+
+func (c *caller) release() {
+	if c.key == "" {
+		c.admission.inHand.give(c.inHand, c.peer)
+	} else {
+		c.admission.inHand.give(c.inHand, c.peer, c.key)
+	}
+}
+
+// work lets the storage work for a known token.
+func (c *caller) work(ctx context.Context, call func(context.Context) error) error {
+	if c.admission == nil {
+		return call(ctx)
+	}
+	switch full, ok := c.admission.places.take(1, c.key); {
+	case !ok && full == "":
+		return tooBusy()
+	case !ok:
+		return tryLater(http.StatusTooManyRequests, time.Second,
+			"the token has as many requests in flight as it may; wait for the seconds in Retry-After", nil)
+	}
+	defer c.admission.places.give(1, c.key)
+	return call(ctx)
+}
+
+// workForStranger lets the storage work for an unknown token.
+func (c *caller) workForStranger(ctx context.Context, call func(context.Context) error) error {
+	if !c.admission.failuresOf(c.peer).mayFail() {
+		return tryLater(http.StatusTooManyRequests, time.Second,
+			"this address has sent too many invalid tokens; wait for the seconds in Retry-After", nil)
+	}
+	wait := time.NewTimer(strangerWait)
+	defer wait.Stop()
+	select {
+	case c.admission.strangers <- struct{}{}:
+		defer func() { <-c.admission.strangers }()
+		return call(ctx)
+	case <-wait.C:
+		return tooBusy()
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+func tooBusy() error {
+	return tryLater(http.StatusServiceUnavailable, time.Second,
+		"the server is working on as many requests as it can; wait for the seconds in Retry-After", errTooBusy)
+}
+
+var errTooBusy = errors.New("too many requests in flight")
+
+// account is what is kept of a token that was valid.
+type account struct {
+	rate      *rate.Limiter
+	lastValid atomic.Int64 // Unix seconds
+}
+
+// lookUp finds out what the token allows.
+func (c *caller) lookUp(ctx context.Context, tokens store.Authenticator) (grant store.Grant, err error) {
+	a, work := c.admission, c.workForStranger
+	if known, ok := a.accounts.Load(c.key); ok && time.Since(time.Unix(known.(*account).lastValid.Load(), 0)) < knownFor {
+		work = c.work
+	}
+	err = work(ctx, func(ctx context.Context) error {
+		grant, err = tokens.Authenticate(ctx, c.token)
+		return err
+	})
+	if errors.Is(err, store.ErrUnauthorized) {
+		a.accounts.Delete(c.key)
+		a.failuresOf(c.peer).AllowN(time.Now(), 1)
+	}
+	return grant, err
+}
+
+// limitRate counts a request of a valid token.
+func (c *caller) limitRate() error {
+	loaded, ok := c.admission.accounts.Load(c.key)
+	if !ok {
+		loaded, _ = c.admission.accounts.LoadOrStore(c.key, &account{rate: rate.NewLimiter(c.admission.perSecond, c.admission.burst)})
+	}
+	known := loaded.(*account)
+	known.lastValid.Store(time.Now().Unix())
+	reservation := known.rate.Reserve()
+	if wait := reservation.Delay(); wait > 0 {
+		reservation.Cancel()
+		return tryLater(http.StatusTooManyRequests, wait.Round(time.Millisecond),
+			"the token is over its rate; wait for the seconds in Retry-After", nil)
+	}
+	return nil
+}
+
+// failures is the rate of failed authentications of a peer.
+type failures struct{ *rate.Limiter }
+
+func (f failures) mayFail() bool { return f.Tokens() >= 1 }
+
+func (a *admission) failuresOf(peer string) failures {
+	limiter, ok := a.failures.Get(peer)
+	if !ok {
+		limiter = rate.NewLimiter(failuresPerSecond, failuresBurst)
+		a.failures.Add(peer, limiter)
+	}
+	return failures{limiter}
+}
+
+// admittedLister asks for a place first.
+type admittedLister struct{ store.Lister }
+
+func (l admittedLister) ListWebhooks(ctx context.Context, q store.PageQuery) (page store.Page, err error) {
+	err = stateOf(ctx).work(ctx, func(ctx context.Context) error {
+		page, err = l.Lister.ListWebhooks(ctx, q)
+		return err
+	})
+	return page, err
+}
+
+// peerOf is the address that a request comes from. Behind proxies it is the one that the outermost trusted proxy saw. Of
+// an IPv6 address it is the network of 64 bits, which is what one customer has.
+func peerOf(r *http.Request, proxies int) string {
+	host, _, err := net.SplitHostPort(r.RemoteAddr)
+	if err != nil {
+		host = r.RemoteAddr
+	}
+	if proxies > 0 {
+		hops := strings.Split(strings.Join(r.Header.Values(echo.HeaderXForwardedFor), ","), ",")
+		if len(hops) >= proxies {
+			host = strings.TrimSpace(hops[len(hops)-proxies])
+		}
+	}
+	address, err := netip.ParseAddr(host)
+	if err != nil {
+		return "unknown"
+	}
+	if address = address.Unmap().WithZone(""); address.Is6() {
+		network, _ := address.Prefix(64)
+		return network.String()
+	}
+	return address.String()
+}
+
+// budget is an amount of which a holder may have half of what is free beside it.
+type budget struct {
+	mutex sync.Mutex
+	size  int64
+	used  int64
+	held  map[string]int64
+}
+
+// take takes n, which each of the holders then holds. Otherwise it says which of them has too much, or that too little is
+// left for anybody.
+func (b *budget) take(n int64, holders ...string) (full string, ok bool) {
+	b.mutex.Lock()
+	defer b.mutex.Unlock()
+	free := b.size - b.used
+	if n > free {
+		return "", false
+	}
+	for _, holder := range holders {
+		if held := b.held[holder]; held > 0 && held+n > free/2 {
+			return holder, false
+		}
+	}
+	b.used += n
+	for _, holder := range holders {
+		b.held[holder] += n
+	}
+	return "", true
+}
+
+func (b *budget) give(n int64, holders ...string) {
+	b.mutex.Lock()
+	defer b.mutex.Unlock()
+	b.used -= n
+	for _, holder := range holders {
+		if b.held[holder] -= n; b.held[holder] <= 0 {
+			delete(b.held, holder)
+		}
+	}
+}
