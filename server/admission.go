@@ -22,10 +22,11 @@ import (
 // admission decides which requests go on, by three questions.
 //
 // How much does the caller have in hand? A request counts from its arrival until its last byte is written, together with
-// the bytes of its response, for its peer address and for its token. Nothing was looked up by then.
+// the bytes of its response. Nothing was looked up by then: the caller is a token that was valid a moment ago or, for all
+// other tokens together, the peer address.
 //
-// Has the storage a place? A place is held while the storage works, never while a response is written. Tokens that were
-// valid a moment ago go first; all others share a few places.
+// Has the storage a place? A place is held while the storage works, never while a response is written. Unknown tokens
+// share a few places of their own.
 //
 // Is the caller within its rate? A token has one, once it is known to be valid. A peer has one of failed authentications,
 // and is told to wait before more of its unknown tokens are looked up.
@@ -81,8 +82,17 @@ func newAdmission(c Config) (*admission, error) {
 type caller struct {
 	admission *admission
 	token     string
-	peer, key string // the peer address, and a hash of the token
+	peer, key string   // the peer address, and a hash of the token
+	known     *account // of a token that was valid a moment ago
 	inHand    int64
+}
+
+// holder is whose share of what is in hand the request counts for.
+func (c *caller) holder() string {
+	if c.known != nil {
+		return c.key
+	}
+	return c.peer
 }
 
 // admit counts a request from its arrival until its last byte is written, and bounds how long the store may take for it.
@@ -96,8 +106,10 @@ func (a *admission) admit(next echo.HandlerFunc) echo.HandlerFunc {
 		if token, ok := bearerToken(c.Request().Header.Values(echo.HeaderAuthorization)); ok {
 			hash := sha256.Sum256([]byte(token))
 			s.token, s.key = token, string(hash[:])
+			s.known = a.knownAccount(s.key)
 		}
-		defer s.release()
+		holder := s.holder()
+		defer func() { a.inHand.give(s.inHand, holder) }()
 		if err := s.take(requestCost); err != nil {
 			return err
 		}
@@ -110,28 +122,15 @@ func (c *caller) take(bytes int64) error {
 	if c.admission == nil {
 		return nil
 	}
-	holders := []string{c.peer, c.key}
-	if c.key == "" {
-		holders = holders[:1]
-	}
-	switch full, ok := c.admission.inHand.take(bytes, holders...); {
-	case ok:
-		c.inHand += bytes
-		return nil
-	case full == "":
-		return tooBusy()
-	default:
+	switch c.admission.inHand.take(bytes, c.holder()) {
+	case shareTaken:
 		return tryLater(http.StatusTooManyRequests, time.Second, "too many responses of this token or address are unread; "+
 			"read them, and wait for the seconds in Retry-After", nil)
+	case allTaken:
+		return tooBusy()
 	}
-}
-
-func (c *caller) release() {
-	if c.key == "" {
-		c.admission.inHand.give(c.inHand, c.peer)
-	} else {
-		c.admission.inHand.give(c.inHand, c.peer, c.key)
-	}
+	c.inHand += bytes
+	return nil
 }
 
 // work lets the storage work for a known token.
@@ -139,10 +138,10 @@ func (c *caller) work(ctx context.Context, call func(context.Context) error) err
 	if c.admission == nil {
 		return call(ctx)
 	}
-	switch full, ok := c.admission.places.take(1, c.key); {
-	case !ok && full == "":
+	switch c.admission.places.take(1, c.key) {
+	case allTaken:
 		return tooBusy()
-	case !ok:
+	case shareTaken:
 		return tryLater(http.StatusTooManyRequests, time.Second,
 			"the token has as many requests in flight as it may; wait for the seconds in Retry-After", nil)
 	}
@@ -182,10 +181,18 @@ type account struct {
 	lastValid atomic.Int64 // Unix seconds
 }
 
+func (a *admission) knownAccount(key string) *account {
+	loaded, ok := a.accounts.Load(key)
+	if !ok || time.Since(time.Unix(loaded.(*account).lastValid.Load(), 0)) > knownFor {
+		return nil
+	}
+	return loaded.(*account)
+}
+
 // lookUp finds out what the token allows.
 func (c *caller) lookUp(ctx context.Context, tokens store.Authenticator) (grant store.Grant, err error) {
 	a, work := c.admission, c.workForStranger
-	if known, ok := a.accounts.Load(c.key); ok && time.Since(time.Unix(known.(*account).lastValid.Load(), 0)) < knownFor {
+	if c.known != nil {
 		work = c.work
 	}
 	err = work(ctx, func(ctx context.Context) error {
@@ -273,34 +280,35 @@ type budget struct {
 	held  map[string]int64
 }
 
-// take takes n, which each of the holders then holds. Otherwise it says which of them has too much, or that too little is
-// left for anybody.
-func (b *budget) take(n int64, holders ...string) (full string, ok bool) {
+// outcome says why something was not taken.
+type outcome int
+
+const (
+	taken      outcome = iota
+	shareTaken         // the holder has its share
+	allTaken           // too little is left for anybody
+)
+
+func (b *budget) take(n int64, holder string) outcome {
 	b.mutex.Lock()
 	defer b.mutex.Unlock()
-	free := b.size - b.used
-	if n > free {
-		return "", false
-	}
-	for _, holder := range holders {
-		if held := b.held[holder]; held > 0 && held+n > free/2 {
-			return holder, false
-		}
+	free, held := b.size-b.used, b.held[holder]
+	switch {
+	case n > free:
+		return allTaken
+	case held > 0 && held+n > free/2:
+		return shareTaken
 	}
 	b.used += n
-	for _, holder := range holders {
-		b.held[holder] += n
-	}
-	return "", true
+	b.held[holder] += n
+	return taken
 }
 
-func (b *budget) give(n int64, holders ...string) {
+func (b *budget) give(n int64, holder string) {
 	b.mutex.Lock()
 	defer b.mutex.Unlock()
 	b.used -= n
-	for _, holder := range holders {
-		if b.held[holder] -= n; b.held[holder] <= 0 {
-			delete(b.held, holder)
-		}
+	if b.held[holder] -= n; b.held[holder] <= 0 {
+		delete(b.held, holder)
 	}
 }

@@ -67,7 +67,7 @@ type Config struct {
 	MaxInFlight int
 
 	// MaxBytesInHand is how many bytes of responses may be unwritten at once, 16 KiB for each request included. A token
-	// and a peer address may each have half of what the others leave free; excess requests get 429.
+	// may have half of what the others leave free, and so may an address with all its unknown tokens; excess requests get 429.
 	// Default: DefaultMaxBytesInHand.
 	MaxBytesInHand int64
 
