@@ -56,7 +56,7 @@ faults: ## Kill, stop and overload the real binary; prints figures (Linux; Postg
 
 .PHONY: lint
 lint: ## Lint the Go code, the tools included
-	$(GO) vet -tags faults,prism ./...
+	$(GO) vet -tags bench,faults,prism ./...
 	$(TOOL) golangci-lint run
 	$(GO) -C tools tool golangci-lint run
 
@@ -73,7 +73,11 @@ drill: ## Edit a copy of the contract in ten ways; check what generation, compil
 	$(GO) -C tools test -count=1 -timeout 30m -v ./drill
 
 .PHONY: bench
-bench: ## Run the benchmarks
+bench: ## Measure the server against a hand-written stack (Linux; needs wrk; PostgreSQL where installed)
+	$(GO) test -tags bench -count=1 -timeout 20m -v ./cmd/packhooks/bench
+
+.PHONY: microbench
+microbench: ## Run the benchmarks of Go packages
 	$(GO) test -run '^$$' -bench . -benchmem ./...
 
 .PHONY: fuzz
