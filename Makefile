@@ -7,6 +7,7 @@ FUZZTIME ?= 20000x
 FAULTS ?= .
 # Exact, as npx would otherwise take whatever is newest today.
 REDOCLY := REDOCLY_TELEMETRY=off REDOCLY_SUPPRESS_UPDATE_NOTICE=true npx --yes @redocly/cli@2.77.0
+SWAGGER_UI := 5.35.0
 
 .DEFAULT_GOAL := help
 
@@ -33,6 +34,14 @@ check-generate: ## Fail when committed output differs from what the contract giv
 	$(MAKE) generate
 	@drift=$$(git status --porcelain -- gen docs/contract.md) && test -z "$$drift" || \
 		{ echo "generated output differs from what is committed:"; echo "$$drift"; exit 1; }
+
+.PHONY: docs-assets
+docs-assets: ## Vendor Swagger UI into server/docs (needs npm)
+	@dir=$$(mktemp -d) && trap 'rm -rf "$$dir"' EXIT && \
+	(cd "$$dir" && npm pack --silent swagger-ui-dist@$(SWAGGER_UI) && tar -xzf *.tgz) && \
+	for f in swagger-ui-bundle.js swagger-ui.css; do gzip -9nc "$$dir/package/$$f" > server/docs/$$f.gz; done && \
+	cp "$$dir/package/favicon-32x32.png" server/docs/ && \
+	for f in LICENSE NOTICE; do cp "$$dir/package/$$f" server/docs/swagger-ui.$$f; done
 
 .PHONY: test
 test: ## Run the tests

@@ -1,67 +1,99 @@
 package server
 
 import (
-	_ "embed"
+	"bytes"
+	"compress/gzip"
+	"crypto/sha256"
+	"embed"
 	"fmt"
+	"html/template"
+	"io"
 	"net/http"
+	"strings"
+	"sync"
+	"time"
 
-	"github.com/getkin/kin-openapi/openapi3"
 	"github.com/labstack/echo/v4"
-	"github.com/swaggest/swgui/v5/static"
-	"github.com/vearutop/statigz"
 
 	"github.com/packhooks/packhooks/api"
 )
 
-var (
-	//go:embed docs.html
-	docsPage []byte
+// docsFiles is the docs page: Swagger UI, compressed by make docs-assets, and what configures it.
+//
+//go:embed docs/*.html docs/*.css docs/*.js docs/*.png docs/*.gz
+var docsFiles embed.FS
 
-	//go:embed docs.js
-	docsScript []byte
-)
-
-// docsPolicy lets the page load from where it came from and nowhere else (CSP level 3); Swagger UI draws its
-// icons from data URLs.
+// docsPolicy lets the page load from its own origin and nowhere else (CSP level 3); Swagger UI draws its icons from
+// data URLs.
 const docsPolicy = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; " +
 	"base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 
-// registerDocs serves the contract, byte for byte and as JSON, and a page that shows it. The page's own copy names
-// this server at baseURL instead of the vendor's, so that what someone tries out goes to the right one.
-func registerDocs(e *echo.Echo, baseURL string) error {
-	shared, err := api.Load()
+// registerDocs serves the contract, byte for byte and as JSON, and a page that shows it. The page prefills the
+// organization, if one is given.
+func registerDocs(e *echo.Echo, basePath, organization string) error {
+	doc, err := api.Load()
 	if err != nil {
 		return err
 	}
-	doc := *shared
-	exact, err := doc.MarshalJSON()
+	asJSON, err := doc.MarshalJSON()
 	if err != nil {
-		return fmt.Errorf("writing contract as JSON: %w", err)
+		return fmt.Errorf("encoding contract as JSON: %w", err)
 	}
-	doc.Servers = openapi3.Servers{{URL: baseURL}}
-	local, err := doc.MarshalJSON()
+	var page bytes.Buffer
+	err = template.Must(template.ParseFS(docsFiles, "docs/index.html")).
+		Execute(&page, struct{ BasePath, Organization string }{basePath, organization})
 	if err != nil {
-		return fmt.Errorf("writing contract as JSON: %w", err)
+		return fmt.Errorf("preparing docs page: %w", err)
 	}
-	get := func(path string, h echo.HandlerFunc) {
-		e.Match([]string{http.MethodGet, http.MethodHead}, path, func(c echo.Context) error {
-			c.Response().Header().Set(echo.HeaderContentSecurityPolicy, docsPolicy)
-			c.Response().Header().Set(echo.HeaderCacheControl, "no-cache") // nothing here is secret
-			return h(c)
-		})
+	serveDocs(e, "/openapi.yaml", "application/yaml", api.Spec)
+	serveDocs(e, "/openapi.json", echo.MIMEApplicationJSON, asJSON)
+	serveDocs(e, "/docs", echo.MIMETextHTMLCharsetUTF8, page.Bytes())
+	for name, contentType := range map[string]string{
+		"docs.css": "text/css", "docs.js": "text/javascript", "favicon-32x32.png": "image/png",
+		"swagger-ui.css.gz": "text/css", "swagger-ui-bundle.js.gz": "text/javascript",
+	} {
+		data, err := docsFiles.ReadFile("docs/" + name)
+		if err != nil {
+			return err
+		}
+		serveDocs(e, "/docs/"+name, contentType, data)
 	}
-	serve := func(path, contentType string, body []byte) {
-		get(path, func(c echo.Context) error { return c.Blob(http.StatusOK, contentType, body) })
-	}
-	serve("/openapi.yaml", "application/yaml", api.Spec)
-	serve("/openapi.json", echo.MIMEApplicationJSON, exact)
-	serve("/docs", echo.MIMETextHTMLCharsetUTF8, docsPage)
-	serve("/docs/docs.js", "text/javascript; charset=utf-8", docsScript)
-	serve("/docs/openapi.json", echo.MIMEApplicationJSON, local)
-	get("/docs/", func(c echo.Context) error { return c.Redirect(http.StatusMovedPermanently, "../docs") })
-	assets := http.StripPrefix("/docs/", statigz.FileServer(static.FS))
-	for _, name := range []string{"swagger-ui.css", "swagger-ui-bundle.js", "favicon-32x32.png"} {
-		get("/docs/"+name, echo.WrapHandler(assets))
+	for from, to := range map[string]string{"/": "docs", "/docs/": "../docs"} { // relative: a proxy may add a prefix
+		e.GET(from, func(c echo.Context) error { return c.Redirect(http.StatusFound, to) })
 	}
 	return nil
+}
+
+// serveDocs serves what is compressed already as it is; for a client that does not accept that it is inflated once.
+func serveDocs(e *echo.Echo, path, contentType string, data []byte) {
+	path, compressed := strings.CutSuffix(path, ".gz")
+	etag := fmt.Sprintf(`W/"%x"`, sha256.Sum256(data))
+	inflated := sync.OnceValues(func() ([]byte, error) { return inflate(data) })
+	e.Match([]string{http.MethodGet, http.MethodHead}, path, func(c echo.Context) error {
+		header, body := c.Response().Header(), data
+		header.Set(echo.HeaderContentSecurityPolicy, docsPolicy)
+		header.Set(echo.HeaderCacheControl, "no-cache") // nothing here is secret
+		header.Set(echo.HeaderContentType, contentType)
+		header.Set("ETag", etag)
+		if compressed {
+			header.Set(echo.HeaderVary, echo.HeaderAcceptEncoding)
+			if strings.Contains(c.Request().Header.Get(echo.HeaderAcceptEncoding), "gzip") {
+				header.Set(echo.HeaderContentEncoding, "gzip")
+			} else if plain, err := inflated(); err == nil {
+				body = plain
+			} else {
+				return err
+			}
+		}
+		http.ServeContent(c.Response(), c.Request(), "", time.Time{}, bytes.NewReader(body))
+		return nil
+	})
+}
+
+func inflate(data []byte) ([]byte, error) {
+	reader, err := gzip.NewReader(bytes.NewReader(data))
+	if err != nil {
+		return nil, err
+	}
+	return io.ReadAll(reader)
 }

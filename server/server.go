@@ -57,6 +57,9 @@ type Config struct {
 	// NoDocs leaves out /docs, /openapi.yaml and /openapi.json.
 	NoDocs bool
 
+	// DocsOrganization is the organization that the docs page prefills. Default: none.
+	DocsOrganization string
+
 	// RatePerSecond is how many requests a token may make each second in the long run, RateBurst how many at
 	// once; what is over is a 429. Defaults: DefaultRatePerSecond, DefaultRateBurst. A negative rate is none.
 	RatePerSecond float64
@@ -149,7 +152,7 @@ func New(config Config) (http.Handler, error) {
 		baseURL:  config.PublicURL + config.BasePath,
 	}, nil), serverapi.RegisterHandlersOptions{BaseURL: config.BasePath, OperationMiddlewares: middlewares})
 	if !config.NoDocs {
-		if err := registerDocs(e, config.PublicURL+config.BasePath); err != nil {
+		if err := registerDocs(e, config.BasePath, config.DocsOrganization); err != nil {
 			return nil, err
 		}
 	}

@@ -7,6 +7,7 @@ import (
 	"iter"
 	"os"
 	"path/filepath"
+	"strings"
 	"time"
 
 	"github.com/packhooks/packhooks/gen/serverapi"
@@ -38,6 +39,7 @@ func (c *serveCmd) greetDemo(ctx context.Context, t *terminal, db store.Store) e
 	url := c.apiURL()
 	_, err = fmt.Fprintf(t.Out, `Organization %q with 60 webhooks, gone when you stop this with Ctrl-C.
 
+  Docs    %s
   API     %s
   Token   %s
 
@@ -47,7 +49,7 @@ In another terminal:
 
   PACKHOOKS_TOKEN=%s %s list --org %s --url %s
 
-`, demoOrganization, url, token, token, url, demoOrganization, token, shellWord(t.Program), demoOrganization, shellWord(url))
+`, demoOrganization, strings.TrimRight(c.PublicURL, "/")+"/docs", url, token, token, url, demoOrganization, token, shellWord(t.Program), demoOrganization, shellWord(url))
 	return err
 }
 

@@ -62,7 +62,9 @@ func (c *serveCmd) Run(ctx context.Context, t *terminal) error {
 	}
 	defer func() { _ = listener.Close() }()
 	logger := slog.New(slog.NewTextHandler(t.Err, &slog.HandlerOptions{Level: c.LogLevel}))
+	docsOrganization := ""
 	if c.Demo {
+		docsOrganization = demoOrganization
 		remove, err := c.useDemoDatabase()
 		if err != nil {
 			return err
@@ -75,7 +77,7 @@ func (c *serveCmd) Run(ctx context.Context, t *terminal) error {
 	}
 	defer func() { _ = db.Close() }()
 	handler, err := server.New(server.Config{
-		Webhooks: db, Tokens: db, PublicURL: c.PublicURL, BasePath: c.BasePath, Logger: logger, NoDocs: c.NoDocs,
+		Webhooks: db, Tokens: db, PublicURL: c.PublicURL, BasePath: c.BasePath, Logger: logger, NoDocs: c.NoDocs, DocsOrganization: docsOrganization,
 		RatePerSecond: c.Rate, RateBurst: c.RateBurst, MaxInFlight: c.MaxInFlight, RequestTimeout: c.RequestTimeout,
 	})
 	if err != nil {
