@@ -32,7 +32,7 @@ func (c *serveCmd) greetDemo(ctx context.Context, t *terminal, db store.Store) e
 	if _, err := db.ImportWebhooks(ctx, demoOrganization, demoWebhooks(time.Now()), false); err != nil {
 		return err
 	}
-	token, err := createToken(ctx, db, store.Token{Name: "demo", Organizations: []string{demoOrganization}})
+	token, _, err := createToken(ctx, db, store.Token{Name: "demo", Organizations: []string{demoOrganization}})
 	if err != nil {
 		return err
 	}

@@ -39,9 +39,9 @@ func exitCode(stderr io.Writer, err error) int {
 		_, _ = fmt.Fprintln(stderr, "packhooks: interrupted")
 		return f.code
 	}
-	_, _ = fmt.Fprintf(stderr, "packhooks: %s\n", printable(err.Error()))
+	_, _ = fmt.Fprintf(stderr, "%s %s\n", styled(stderr, red, "packhooks:"), printable(err.Error()))
 	if f.hint != "" {
-		_, _ = fmt.Fprintf(stderr, "packhooks: hint: %s\n", f.hint)
+		_, _ = fmt.Fprintf(stderr, "%s %s\n", styled(stderr, yellow, "packhooks: hint:"), f.hint)
 	}
 	return f.code
 }

@@ -6,7 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"text/tabwriter"
+	"strconv"
 
 	"github.com/packhooks/packhooks/server/store"
 	"github.com/packhooks/packhooks/server/store/keyset"
@@ -14,7 +14,7 @@ import (
 
 type keysCmd struct {
 	Init      keysInitCmd      `cmd:"" help:"Make a keyset of one key."`
-	Add       keysAddCmd       `cmd:"" help:"Add a key that opens but does not seal yet. Then give the file to every server."`
+	Add       keysAddCmd       `cmd:"" help:"Add a decrypt-only key. Then give the file to every server."`
 	Promote   keysPromoteCmd   `cmd:"" help:"Make a key the one that seals, once every server has it."`
 	Reencrypt keysReencryptCmd `cmd:"" help:"Seal every secret under the primary key, while servers run. May be interrupted and repeated."`
 	List      keysListCmd      `cmd:"" help:"List the keys of a keyset, without their material."`
@@ -63,23 +63,41 @@ type keysPromoteCmd struct {
 	keysetFile
 }
 
-func (c *keysPromoteCmd) Run() error {
-	return keyset.Promote(c.KeysetFile, c.ID)
+func (c *keysPromoteCmd) Run(t *terminal) error {
+	if err := keyset.Promote(c.KeysetFile, c.ID); err != nil {
+		return err
+	}
+	_, err := fmt.Fprintf(t.Out, "%d: primary; packhooks keys reencrypt seals the rest under it\n", c.ID)
+	return err
 }
 
-type keysListCmd struct{ keysetFile }
+type keysListCmd struct {
+	JSON bool `name:"json" env:"-" help:"Print JSON instead of a table."`
+	keysetFile
+}
 
 func (c *keysListCmd) Run(t *terminal) error {
 	k, err := keyset.Open(c.KeysetFile)
 	if err != nil {
 		return err
 	}
-	table := tabwriter.NewWriter(t.Out, 0, 0, 2, ' ', 0)
-	_, _ = fmt.Fprintln(table, "ID\tPRIMARY\tENABLED")
+	rows := [][]string{{"ID", "PRIMARY", "ENABLED"}}
+	keys := []keyJSON{}
 	for _, key := range k.Keys() {
-		_, _ = fmt.Fprintf(table, "%d\t%t\t%t\n", key.ID, key.Primary, key.Enabled)
+		keys = append(keys, keyJSON(key))
+		rows = append(rows, []string{fmt.Sprint(key.ID), strconv.FormatBool(key.Primary), strconv.FormatBool(key.Enabled)})
 	}
-	return table.Flush()
+	if c.JSON {
+		return printJSON(t.Out, keys)
+	}
+	return writeColumns(t.Out, rows)
+}
+
+// keyJSON is a keyset.Key as keys list --json prints it.
+type keyJSON struct {
+	ID      uint32 `json:"id"`
+	Primary bool   `json:"primary"`
+	Enabled bool   `json:"enabled"`
 }
 
 type keysReencryptCmd struct{ database }
@@ -94,9 +112,9 @@ func (c *keysReencryptCmd) Run(ctx context.Context, t *terminal) error {
 		})
 		_ = bar.Finish()
 		if err != nil {
-			return fmt.Errorf("re-encrypting, stopped after %d webhooks: %w", total, err)
+			return fmt.Errorf("re-encrypting, stopped after %s: %w", count(total, "webhook"), err)
 		}
-		_, err = fmt.Fprintf(t.Out, "%d webhooks are sealed under the primary key\n", total)
+		_, err = fmt.Fprintf(t.Out, "%s sealed under the primary key\n", count(total, "webhook"))
 		return err
 	})
 }

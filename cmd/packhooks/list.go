@@ -5,10 +5,9 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
-	"fmt"
 	"io"
 	"iter"
-	"text/tabwriter"
+	"strconv"
 	"time"
 
 	"github.com/packhooks/packhooks/client"
@@ -31,7 +30,7 @@ func (c *listCmd) Run(ctx context.Context, t *terminal) error {
 	}
 	webhooks := firstOf(reader.Webhooks(ctx, c.Org, client.PerPage(c.PerPage)), c.Limit)
 	if c.Output == "table" {
-		return explain(writeTable(t.Out, webhooks, c.PerPage, c.ShowSecrets), c.URL)
+		return explain(writeTable(t.Out, webhooks, c.ShowSecrets), c.URL)
 	}
 	return explain(writeJSON(t.Out, webhooks, c.Output == "json", c.ShowSecrets), c.URL)
 }
@@ -48,31 +47,32 @@ func firstOf(webhooks iter.Seq2[client.Webhook, error], n int) iter.Seq2[client.
 	}
 }
 
-// writeTable lines up a block of rows at a time, so that the first ones show while the rest is still fetched.
-func writeTable(out io.Writer, webhooks iter.Seq2[client.Webhook, error], block int, secrets bool) error {
-	table := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
-	_, _ = fmt.Fprintln(table, "ID\tEVENT\tENABLED\tCREATED\tSECRET\tENDPOINT")
-	i := 0
+// writeTable prints all rows at once, as the widest cell of a column may come last. Only a terminal gets long cells cut.
+func writeTable(out io.Writer, webhooks iter.Seq2[client.Webhook, error], secrets bool) error {
+	cut := shorten
+	if !isTerminal(out) {
+		cut = func(s string, _ int) string { return s }
+	}
+	rows := [][]string{{"ID", "EVENT", "ENABLED", "CREATED", "SECRET", "ENDPOINT"}}
+	var failed error
 	for w, err := range webhooks {
 		if err != nil {
-			if i > 0 {
-				_ = table.Flush()
-			}
-			return err
+			failed = err
+			break
 		}
 		secret := w.Secret.String()
 		if secrets {
 			secret = w.Secret.Reveal()
 		}
-		_, _ = fmt.Fprintf(table, "%s\t%s\t%t\t%s\t%s\t%s\n", printable(w.ID), printable(shorten(w.EventCode, 40)), w.Enabled,
-			w.CreatedAt.UTC().Format(time.DateTime), printable(secret), printable(shorten(w.Endpoint, 80)))
-		if i++; i%block == 0 {
-			if err := table.Flush(); err != nil {
-				return err
-			}
-		}
+		rows = append(rows, []string{
+			printable(w.ID), printable(cut(w.EventCode, 40)), strconv.FormatBool(w.Enabled), w.CreatedAt.UTC().Format(time.DateTime),
+			printable(secret), printable(cut(w.Endpoint, 80)),
+		})
 	}
-	return table.Flush()
+	if failed != nil && len(rows) == 1 {
+		return failed
+	}
+	return errors.Join(failed, writeColumns(out, rows))
 }
 
 // writeJSON streams an array or lines. An array that an error cuts short is left without its end.

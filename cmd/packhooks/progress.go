@@ -1,20 +1,17 @@
 package main
 
 import (
-	"os"
 	"time"
 
 	"github.com/schollz/progressbar/v3"
-	"golang.org/x/term"
 )
 
 // progress returns a bar on standard error, or one that shows nothing where that is no terminal. A size of -1 is
 // unknown.
 func (t *terminal) progress(size int64, bytes bool) *progressbar.ProgressBar {
-	file, ok := t.Err.(*os.File)
 	return progressbar.NewOptions64(size,
 		progressbar.OptionSetWriter(t.Err),
-		progressbar.OptionSetVisibility(ok && term.IsTerminal(int(file.Fd()))),
+		progressbar.OptionSetVisibility(isTerminal(t.Err)),
 		progressbar.OptionShowBytes(bytes),
 		progressbar.OptionShowCount(),
 		progressbar.OptionSetWidth(30),

@@ -2,10 +2,11 @@ package main
 
 import (
 	"context"
+	"encoding/json"
 	"fmt"
+	"io"
 	"strconv"
 	"strings"
-	"text/tabwriter"
 	"time"
 
 	"github.com/packhooks/packhooks/server/store"
@@ -21,6 +22,7 @@ type tokenCreateCmd struct {
 	Org     []string `required:"" env:"-" help:"Organizations that the token may read."`
 	Name    string   `env:"-" help:"What the token is for."`
 	Expires lifetime `env:"-" placeholder:"90d" help:"How long the token is good for, in d, h, m or s. Default: for ever."`
+	JSON    bool     `name:"json" env:"-" help:"Print the token and its id as JSON."`
 	database
 }
 
@@ -29,23 +31,63 @@ func (c *tokenCreateCmd) Run(ctx context.Context, t *terminal) error {
 		return err
 	}
 	return c.use(ctx, func(db store.Store) error {
-		text, err := createToken(ctx, db, store.Token{Name: c.Name, Organizations: c.Org, ExpiresAt: c.Expires.from(time.Now())})
+		text, token, err := createToken(ctx, db, store.Token{Name: c.Name, Organizations: c.Org, ExpiresAt: c.Expires.from(time.Now())})
 		if err != nil {
 			return err
 		}
+		for _, org := range c.Org {
+			if page, err := db.ListWebhooks(ctx, store.PageQuery{OrganizationID: org, Limit: 1}); err == nil && len(page.Webhooks) == 0 {
+				_, _ = fmt.Fprintf(t.Err, "packhooks: warning: %s has no webhooks in this database yet\n", org)
+			}
+		}
+		if c.JSON {
+			return printJSON(t.Out, struct {
+				tokenJSON
+				Token string `json:"token"`
+			}{describeToken(token), text})
+		}
+		_, _ = fmt.Fprintf(t.Err, "packhooks: created token %s; it is printed this once\n", token.ID)
 		_, err = fmt.Fprintln(t.Out, text)
 		return err
 	})
 }
 
-func createToken(ctx context.Context, db store.Store, token store.Token) (string, error) {
+func createToken(ctx context.Context, db store.Store, token store.Token) (string, store.Token, error) {
 	text := store.NewToken()
 	hash, _ := store.HashToken(text)
-	_, err := db.CreateToken(ctx, hash, token)
-	return text, err
+	token, err := db.CreateToken(ctx, hash, token)
+	return text, token, err
+}
+
+// tokenJSON is a token as --json prints it. A time that never comes is null.
+type tokenJSON struct {
+	ID            string     `json:"id"`
+	Status        string     `json:"status"`
+	Name          string     `json:"name"`
+	Organizations []string   `json:"organizations"`
+	CreatedAt     time.Time  `json:"created_at"`
+	ExpiresAt     *time.Time `json:"expires_at"`
+	RevokedAt     *time.Time `json:"revoked_at"`
+}
+
+func describeToken(t store.Token) tokenJSON {
+	optional := func(at time.Time) *time.Time {
+		if at.IsZero() {
+			return nil
+		}
+		return &at
+	}
+	return tokenJSON{t.ID, tokenStatus(t, time.Now()), t.Name, t.Organizations, t.CreatedAt, optional(t.ExpiresAt), optional(t.RevokedAt)}
+}
+
+func printJSON(out io.Writer, value any) error {
+	e := json.NewEncoder(out)
+	e.SetIndent("", "  ")
+	return e.Encode(value)
 }
 
 type tokenListCmd struct {
+	JSON bool `name:"json" env:"-" help:"Print JSON instead of a table."`
 	database
 }
 
@@ -58,13 +100,19 @@ func (c *tokenListCmd) Run(ctx context.Context, t *terminal) error {
 	if err != nil {
 		return err
 	}
-	table := tabwriter.NewWriter(t.Out, 0, 0, 2, ' ', 0)
-	_, _ = fmt.Fprintln(table, "ID\tSTATUS\tCREATED\tEXPIRES\tORGANIZATIONS\tNAME")
-	for _, token := range tokens {
-		_, _ = fmt.Fprintf(table, "%s\t%s\t%s\t%s\t%s\t%s\n", token.ID, tokenStatus(token, time.Now()), date(token.CreatedAt),
-			date(token.ExpiresAt), printable(strings.Join(token.Organizations, ",")), printable(token.Name))
+	if c.JSON {
+		described := make([]tokenJSON, len(tokens))
+		for i, token := range tokens {
+			described[i] = describeToken(token)
+		}
+		return printJSON(t.Out, described)
 	}
-	return table.Flush()
+	rows := [][]string{{"ID", "STATUS", "CREATED", "EXPIRES", "ORGANIZATIONS", "NAME"}}
+	for _, token := range tokens {
+		rows = append(rows, []string{token.ID, tokenStatus(token, time.Now()), date(token.CreatedAt), date(token.ExpiresAt),
+			printable(strings.Join(token.Organizations, ",")), printable(token.Name)})
+	}
+	return writeColumns(t.Out, rows)
 }
 
 func tokenStatus(token store.Token, now time.Time) string {
@@ -89,8 +137,24 @@ type tokenRevokeCmd struct {
 	database
 }
 
-func (c *tokenRevokeCmd) Run(ctx context.Context) error {
-	return c.useExisting(ctx, func(db store.Store) error { return db.RevokeToken(ctx, c.ID) })
+func (c *tokenRevokeCmd) Run(ctx context.Context, t *terminal) error {
+	return c.useExisting(ctx, func(db store.Store) error {
+		tokens, err := db.ListTokens(ctx)
+		if err != nil {
+			return err
+		}
+		if err := db.RevokeToken(ctx, c.ID); err != nil {
+			return err
+		}
+		did := "revoked"
+		for _, token := range tokens {
+			if token.ID == c.ID && !token.RevokedAt.IsZero() {
+				did = "revoked already, at " + date(token.RevokedAt)
+			}
+		}
+		_, err = fmt.Fprintf(t.Out, "%s: %s\n", c.ID, did)
+		return err
+	})
 }
 
 // lifetime is a duration that may also be counted in days, which are 24 hours.
