@@ -30,3 +30,9 @@ func ReadRows(input []byte, whole bool) (int, error) {
 	})
 	return n, err
 }
+
+// Examples are what --help shows of each command.
+var Examples = examples
+
+// Styled colors text for a terminal.
+var Styled = styled

@@ -8,7 +8,9 @@
 package main
 
 import (
+	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -16,6 +18,7 @@ import (
 	"syscall"
 
 	"github.com/alecthomas/kong"
+	kongcompletion "github.com/jotaen/kong-completion"
 
 	"github.com/packhooks/packhooks/server"
 )
@@ -30,7 +33,11 @@ type cli struct {
 	List    listCmd    `cmd:"" help:"Print the webhooks of an organization, read from a server."`
 	Export  exportCmd  `cmd:"" help:"Write the webhooks of an organization with their secrets, read from a server."`
 	Check   checkCmd   `cmd:"" help:"Hold any server of this API to the contract."`
+	Probe   probeCmd   `cmd:"" help:"Ask a server on this machine whether it is ready; for health checks."`
 	Version versionCmd `cmd:"" help:"Print the version."`
+
+	Completion  kongcompletion.Completion `cmd:"" help:"Show how to turn on completion in bash, zsh or fish."`
+	VersionFlag kong.VersionFlag          `name:"version" env:"-" help:"Print the version."`
 }
 
 // terminal is what a command reads from and writes to. Program is the name that it was called by, for the lines
@@ -63,14 +70,18 @@ func untilSignal() context.Context {
 }
 
 func run(ctx context.Context, args []string, t *terminal) error {
+	if len(args) == 0 {
+		args = []string{"--help"}
+	}
 	helped := false
 	parser, err := kong.New(&cli{},
 		kong.Name("packhooks"),
 		kong.Description("Pack Cloud's webhook subscriptions API: a server, and the tools around it."),
 		kong.DefaultEnvars("PACKHOOKS"),
 		kong.Writers(t.Out, t.Err),
-		kong.Exit(func(int) { helped = true }), // called for --help alone
+		kong.Exit(func(int) { helped = true }), // by what prints and is done, such as --help
 		kong.Vars{
+			"version":         versionLine(),
 			"rate":            fmt.Sprint(server.DefaultRatePerSecond),
 			"rate_burst":      fmt.Sprint(server.DefaultRateBurst),
 			"max_in_flight":   fmt.Sprint(server.DefaultMaxInFlight),
@@ -81,13 +92,30 @@ func run(ctx context.Context, args []string, t *terminal) error {
 	if err != nil {
 		return err
 	}
+	addExamples(parser.Model)
+	if kongcompletion.Register(parser); helped {
+		return nil
+	}
 	command, err := parser.Parse(args)
 	if helped {
 		return nil
 	}
 	if err != nil {
-		return usage(err, "packhooks --help lists the commands, packhooks COMMAND --help the flags")
+		return usage(err, "%s --help shows what is expected", atFault(err))
 	}
 	command.BindTo(ctx, (*context.Context)(nil))
 	return command.Run(t)
+}
+
+// atFault is the command, as far as it was recognized, whose command line does not parse.
+func atFault(err error) string {
+	var parse *kong.ParseError
+	if !errors.As(err, &parse) {
+		return "packhooks"
+	}
+	node := parse.Context.Model.Node
+	for _, p := range parse.Context.Path {
+		node = cmp.Or(p.Command, node)
+	}
+	return node.FullPath()
 }

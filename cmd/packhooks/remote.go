@@ -2,6 +2,8 @@ package main
 
 import (
 	"errors"
+	"fmt"
+	"net/http"
 	"os"
 	"reflect"
 	"strings"
@@ -44,16 +46,26 @@ func (c credentials) client(url string) (*client.Client, error) {
 	if token == "" {
 		return nil, hint(errors.New("no token"), "set PACKHOOKS_TOKEN or --token-file; packhooks token create makes a token for your own server")
 	}
+	if !strings.Contains(url, "://") {
+		return nil, hint(fmt.Errorf("--url %q has no scheme", url), "--url http://%s or https://%s", url, url)
+	}
 	return client.New(token, client.WithBaseURL(url))
 }
 
 // explain adds the next step to what a server of the API answered.
 func explain(err error, url string) error {
+	var response *client.Error
 	switch {
 	case errors.Is(err, client.ErrUnauthorized):
 		return hint(err, "PACKHOOKS_TOKEN or --token-file must hold a token of %s", url)
 	case errors.Is(err, client.ErrForbidden):
 		return hint(err, "packhooks token create --org ORG makes a token that covers another organization")
+	case errors.Is(err, client.ErrNotFound):
+		return hint(err, "--url names the server with its base path, such as %s/v1", strings.TrimSuffix(strings.TrimRight(url, "/"), "/v1"))
+	case errors.Is(err, http.ErrSchemeMismatch):
+		return hint(err, "the server speaks plain HTTP: --url http://%s", strings.TrimPrefix(url, "https://"))
+	case errors.As(err, &response) && response.StatusCode == http.StatusBadRequest && strings.Contains(string(response.Body), "HTTPS server"):
+		return hint(err, "the server speaks HTTPS: --url https://%s", strings.TrimPrefix(url, "http://"))
 	case errors.Is(err, syscall.ECONNREFUSED):
 		return hint(err, "nothing answers at %s: start packhooks serve, or name another server by --url", url)
 	}

@@ -9,8 +9,12 @@ import (
 type versionCmd struct{}
 
 func (versionCmd) Run(t *terminal) error {
-	_, err := fmt.Fprintf(t.Out, "packhooks %s (%s, %s/%s)\n", version(), runtime.Version(), runtime.GOOS, runtime.GOARCH)
+	_, err := fmt.Fprintln(t.Out, versionLine())
 	return err
+}
+
+func versionLine() string {
+	return fmt.Sprintf("packhooks %s (%s, %s/%s)", version(), runtime.Version(), runtime.GOOS, runtime.GOARCH)
 }
 
 // version is the module's: a release when it was installed as one, else one made of the commit it was built from.
