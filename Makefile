@@ -16,8 +16,10 @@ help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "%-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 .PHONY: run
-run: build ## Serve sixty made-up webhooks from a throw-away database; prints what to paste
-	bin/packhooks serve --demo
+run: ## Serve sixty made-up webhooks from a throw-away database; prints what to paste
+	@echo "Compiling. The first time takes a few minutes, later ones seconds."
+	@$(MAKE) --no-print-directory --silent build
+	@bin/packhooks serve --demo
 
 .PHONY: build
 build: ## Build bin/packhooks: one static binary, versioned by its commit

@@ -17,7 +17,7 @@ type serveCmd struct {
 	PublicURL   string     `placeholder:"URL" help:"Where clients reach the server, without the base path; links begin with it. Default: the bound address."`
 	BasePath    string     `default:"/v1" help:"What comes before every path of the contract."`
 	NoDocs      bool       `help:"Do not serve /docs, /openapi.yaml and /openapi.json."`
-	LogLevel    slog.Level `default:"info" help:"One of debug, info, warn, error."`
+	LogLevel    slog.Level `default:"info" help:"One of debug, info, warn, error; a demo logs warnings and errors only."`
 	TLSCert     string     `and:"tls" type:"existingfile" placeholder:"FILE" help:"Certificate chain, for TLS 1.2 and later."`
 	TLSKey      string     `and:"tls" type:"existingfile" placeholder:"FILE" help:"Key of the certificate."`
 	BehindProxy bool       `help:"A proxy in front does TLS: allow plain HTTP beyond loopback."`
@@ -61,6 +61,9 @@ func (c *serveCmd) Run(ctx context.Context, t *terminal) error {
 		return err
 	}
 	defer func() { _ = listener.Close() }()
+	if c.Demo { // a line for each request would push the banner off the screen
+		c.LogLevel = max(c.LogLevel, slog.LevelWarn)
+	}
 	logger := slog.New(slog.NewTextHandler(t.Err, &slog.HandlerOptions{Level: c.LogLevel}))
 	docsOrganization := ""
 	if c.Demo {

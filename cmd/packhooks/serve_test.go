@@ -52,6 +52,8 @@ func TestDemoPrintsWhatWorks(t *testing.T) {
 	}
 	defer func() { _ = taken.Close() }()
 	cmd := p.command("serve", "--demo", "--listen=127.0.0.1:0", "--ops-listen="+taken.Addr().String())
+	var logged strings.Builder
+	cmd.Stderr = &logged
 	stdout, err := cmd.StdoutPipe()
 	if err != nil {
 		t.Fatal(err)
@@ -76,6 +78,10 @@ func TestDemoPrintsWhatWorks(t *testing.T) {
 	if got := get(t, curl[2], curl[1]); got != 200 {
 		t.Errorf("status %d of the curl line", got)
 	}
+	docs := regexp.MustCompile(`(?m)^ +Docs +(\S+)$`).FindStringSubmatch(printed.String())
+	if docs == nil || get(t, docs[1], "") != 200 {
+		t.Errorf("no docs page at %v", docs)
+	}
 	list := regexp.MustCompile(`(?m)^ +(PACKHOOKS_TOKEN=.*)$`).FindStringSubmatch(printed.String())
 	if list == nil {
 		t.Fatalf("no list line in %s", printed.String())
@@ -91,6 +97,9 @@ func TestDemoPrintsWhatWorks(t *testing.T) {
 	}
 	if err := cmd.Wait(); err != nil {
 		t.Errorf("after Ctrl-C: %v", err)
+	}
+	if strings.Contains(logged.String(), "msg=request") {
+		t.Errorf("requests scroll the banner away: %s", logged.String())
 	}
 	if left, _ := filepath.Glob(filepath.Join(p.dir, "tmp", "*")); len(left) != 0 {
 		t.Errorf("left behind: %v", left)
