@@ -7,6 +7,9 @@ FUZZTIME ?= 20000x
 FAULTS ?= .
 # Exact, as npx would otherwise take whatever is newest today.
 REDOCLY := REDOCLY_TELEMETRY=off REDOCLY_SUPPRESS_UPDATE_NOTICE=true npx --yes @redocly/cli@2.77.0
+# A module of its own, so that its many dependencies do not choose the versions of the other tools.
+RELEASE_TOOL := $(GO) tool -modfile=tools/release/go.mod goreleaser
+RELEASE ?= --snapshot
 SWAGGER_UI := 5.35.0
 
 .DEFAULT_GOAL := help
@@ -44,6 +47,10 @@ docs-assets: ## Vendor Swagger UI into server/docs (needs npm)
 	for f in swagger-ui-bundle.js swagger-ui.css; do gzip -9nc "$$dir/package/$$f" > server/docs/$$f.gz; done && \
 	cp "$$dir/package/favicon-32x32.png" server/docs/ && \
 	for f in LICENSE NOTICE; do cp "$$dir/package/$$f" server/docs/swagger-ui.$$f; done
+
+.PHONY: release
+release: ## Build archives for six platforms, checksums and SBOMs into dist; RELEASE= for a tagged commit
+	$(RELEASE_TOOL) release --config deploy/goreleaser.yaml --clean --skip=publish,announce $(RELEASE)
 
 .PHONY: test
 test: ## Run the tests
