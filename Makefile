@@ -26,7 +26,7 @@ run: ## Serve sixty made-up webhooks from a throw-away database; prints what to 
 
 .PHONY: build
 build: ## Build bin/packhooks: one static binary, versioned by its commit
-	CGO_ENABLED=0 $(GO) build -trimpath -buildvcs=auto -ldflags '-s -w' -o bin/packhooks ./cmd/packhooks
+	CGO_ENABLED=0 $(GO) build -buildvcs=auto -ldflags '-s -w' -o bin/packhooks ./cmd/packhooks
 
 .PHONY: generate
 generate: ## Regenerate everything that comes from api/openapi.yaml
