@@ -47,7 +47,6 @@ func (c *serveCmd) serve(ctx context.Context, ready *readiness, prepare func(con
 		if err := prepare(ctx); err != nil {
 			return err
 		}
-		ready.prepared.Store(true)
 		return untilClosed(api.Serve(listener))
 	})
 	group.Go(func() error {

@@ -100,6 +100,7 @@ func (c *serveCmd) Run(ctx context.Context, t *terminal) error {
 		if err != nil {
 			return err
 		}
+		ready.prepared.Store(true) // before anyone is told, as a signal may follow at once
 		return c.greet(ctx, t, logger, db, listener.Addr())
 	}
 	return c.serve(ctx, ready, prepare, c.httpServer(handler, logger), listener, c.httpServer(ready.handler(), logger), ops)
