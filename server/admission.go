@@ -85,6 +85,7 @@ type caller struct {
 	peer, key string   // the peer address, and a hash of the token
 	known     *account // of a token that was valid a moment ago
 	inHand    int64
+	expected  int64 // bytes of the response, part of inHand
 }
 
 // holder is whose share of what is in hand the request counts for.
@@ -130,6 +131,33 @@ func (c *caller) take(bytes int64) error {
 		return tooBusy()
 	}
 	c.inHand += bytes
+	return nil
+}
+
+// expect counts as many bytes for a page as the token's last one had, before the storage reads them.
+func (c *caller) expect() error {
+	if c.known == nil {
+		return nil
+	}
+	expected := c.known.pageBytes.Load()
+	err := c.take(expected)
+	if err == nil {
+		c.expected = expected
+	}
+	return err
+}
+
+// settle counts the bytes that a page has in the place of those that were expected.
+func (c *caller) settle(bytes int64) error {
+	if c.known != nil {
+		c.known.pageBytes.Store(bytes)
+	}
+	if more := bytes - c.expected; more > 0 {
+		return c.take(more)
+	} else if c.admission != nil {
+		c.admission.inHand.give(-more, c.holder())
+		c.inHand += more
+	}
 	return nil
 }
 
@@ -179,6 +207,7 @@ var errTooBusy = errors.New("too many requests in flight")
 type account struct {
 	rate      *rate.Limiter
 	lastValid atomic.Int64 // Unix seconds
+	pageBytes atomic.Int64 // of its last page
 }
 
 func (a *admission) knownAccount(key string) *account {
@@ -241,7 +270,11 @@ func (a *admission) failuresOf(peer string) failures {
 type admittedLister struct{ store.Lister }
 
 func (l admittedLister) ListWebhooks(ctx context.Context, q store.PageQuery) (page store.Page, err error) {
-	err = stateOf(ctx).work(ctx, func(ctx context.Context) error {
+	s := stateOf(ctx)
+	if err := s.expect(); err != nil {
+		return store.Page{}, err
+	}
+	err = s.work(ctx, func(ctx context.Context) error {
 		page, err = l.Lister.ListWebhooks(ctx, q)
 		return err
 	})

@@ -48,7 +48,7 @@ func (r pageResponse) VisitListWebhooksResponse(w http.ResponseWriter) error {
 		}
 		size += len(d.JSON())
 	}
-	if err := r.state.take(int64(size)); err != nil {
+	if err := r.state.settle(int64(size)); err != nil {
 		return err
 	}
 	w.Header().Set("Content-Length", strconv.Itoa(size))

@@ -10,6 +10,9 @@ import (
 	"github.com/packhooks/packhooks/gen/serverapi"
 )
 
+// maxViolations is how many violations of one query are named.
+const maxViolations = 10
+
 // readQuery reads a query. It finds parameters that the operation does not declare, that are repeated, empty or malformed.
 func (op *operation) readQuery(raw string) (url.Values, []serverapi.ParameterError) {
 	query := make(url.Values, len(op.query))
@@ -24,6 +27,9 @@ func (op *operation) readQuery(raw string) (url.Values, []serverapi.ParameterErr
 		}
 		if violation != "" {
 			violations = append(violations, serverapi.ParameterError{Parameter: name, Detail: violation})
+		}
+		if len(violations) == maxViolations {
+			break
 		}
 		query[name] = append(query[name], value)
 	}

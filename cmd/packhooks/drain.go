@@ -23,6 +23,7 @@ func (c *serveCmd) httpServer(handler http.Handler, logger *slog.Logger) *http.S
 		WriteTimeout:      c.WriteTimeout,
 		IdleTimeout:       c.IdleTimeout,
 		MaxHeaderBytes:    c.MaxHeaderBytes,
+		HTTP2:             &http.HTTP2Config{MaxConcurrentStreams: 64},
 
 		DisableGeneralOptionsHandler: true, // OPTIONS * is a 404 like any other path that is nowhere
 

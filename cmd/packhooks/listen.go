@@ -8,6 +8,8 @@ import (
 	"log/slog"
 	"net"
 	"syscall"
+
+	"golang.org/x/net/netutil"
 )
 
 // listen binds the address before anything else is done, and refuses one that would show tokens to a network.
@@ -16,7 +18,7 @@ func (c *serveCmd) listen(ctx context.Context) (net.Listener, error) {
 	if err != nil {
 		return nil, err
 	}
-	scheme := "http"
+	listener, scheme := netutil.LimitListener(listener, c.MaxConnections), "http"
 	if c.TLSCert != "" {
 		scheme = "https"
 		certificate, err := tls.LoadX509KeyPair(c.TLSCert, c.TLSKey)
@@ -28,9 +30,9 @@ func (c *serveCmd) listen(ctx context.Context) (net.Listener, error) {
 		})
 	}
 	loopback := listener.Addr().(*net.TCPAddr).IP.IsLoopback()
-	if !loopback && scheme == "http" && !c.BehindProxy {
+	if !loopback && scheme == "http" && c.BehindProxy == 0 {
 		return nil, hint(fmt.Errorf("listening on %s without TLS would show tokens and secrets to the network", c.Listen),
-			"give --tls-cert and --tls-key, or --behind-proxy when a proxy in front does TLS")
+			"give --tls-cert and --tls-key, or --behind-proxy=1 when a proxy in front does TLS")
 	}
 	if !loopback && c.PublicURL == "" {
 		return nil, hint(fmt.Errorf("listening on %s needs --public-url, which links begin with", c.Listen), "--public-url https://webhooks.example.com")

@@ -85,6 +85,7 @@ func run(ctx context.Context, args []string, t *terminal) error {
 			"rate":            fmt.Sprint(server.DefaultRatePerSecond),
 			"rate_burst":      fmt.Sprint(server.DefaultRateBurst),
 			"max_in_flight":   fmt.Sprint(server.DefaultMaxInFlight),
+			"max_in_hand":     fmt.Sprint(server.DefaultMaxBytesInHand),
 			"request_timeout": server.DefaultRequestTimeout.String(),
 		},
 		kong.ConfigureHelp(kong.HelpOptions{Compact: true}),

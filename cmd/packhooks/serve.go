@@ -20,13 +20,15 @@ type serveCmd struct {
 	LogLevel    slog.Level `default:"info" help:"One of debug, info, warn, error; a demo logs warnings and errors only."`
 	TLSCert     string     `and:"tls" type:"existingfile" placeholder:"FILE" help:"Certificate chain, for TLS 1.2 and later."`
 	TLSKey      string     `and:"tls" type:"existingfile" placeholder:"FILE" help:"Key of the certificate."`
-	BehindProxy bool       `help:"A proxy in front does TLS: allow plain HTTP beyond loopback."`
+	BehindProxy int        `placeholder:"N" help:"Proxies in front that do TLS and add the address that they saw to X-Forwarded-For. Allows plain HTTP beyond loopback."`
 	OpsListen   string     `default:"127.0.0.1:8081" help:"Address for /healthz and /readyz; empty for none."`
 
-	Drain       time.Duration `default:"500ms" help:"How long to go on serving after a signal, with /readyz at 503, before the listener closes."`
-	Rate        float64       `default:"${rate}" help:"Requests a second that a token may make in the long run; below 0 for no limit."`
-	RateBurst   int           `default:"${rate_burst}" help:"Requests that a token may make at once."`
-	MaxInFlight int           `default:"${max_in_flight}" help:"Requests worked on at once; what is over is a 503."`
+	Drain          time.Duration `default:"500ms" help:"How long to go on serving after a signal, with /readyz at 503, before the listener closes."`
+	Rate           float64       `default:"${rate}" help:"Requests a second that a token may make in the long run; below 0 for no limit."`
+	RateBurst      int           `default:"${rate_burst}" help:"Requests that a token may make at once."`
+	MaxInFlight    int           `default:"${max_in_flight}" help:"Maximum requests that the database works on at once; excess requests get 503."`
+	MaxInHand      int64         `default:"${max_in_hand}" help:"Maximum bytes of unwritten responses, 16 KiB for each request included; excess requests get 429 or 503."`
+	MaxConnections int           `default:"10000" help:"Maximum connections; excess ones wait."`
 
 	RequestTimeout time.Duration `default:"${request_timeout}" help:"For the database to answer a request, before it is a 503."`
 	ReadTimeout    time.Duration `default:"10s" help:"For a request to arrive, headers within half of it."`
@@ -43,6 +45,9 @@ func (c *serveCmd) AfterApply() error {
 		limit{"rate", "not be 0; below 0 is no limit", c.Rate > 0 || c.Rate < 0},
 		limit{"rate-burst", "be at least 1", c.RateBurst >= 1},
 		limit{"max-in-flight", "be at least 1", c.MaxInFlight >= 1},
+		limit{"max-in-hand", "be at least 1", c.MaxInHand >= 1},
+		limit{"max-connections", "be at least 1", c.MaxConnections >= 1},
+		limit{"behind-proxy", "not be negative", c.BehindProxy >= 0},
 		limit{"request-timeout", "be above 0", c.RequestTimeout > 0},
 		limit{"read-timeout", "be above 0", c.ReadTimeout > 0},
 		limit{"write-timeout", "be above 0", c.WriteTimeout > 0},
@@ -81,7 +86,7 @@ func (c *serveCmd) Run(ctx context.Context, t *terminal) error {
 	defer func() { _ = db.Close() }()
 	handler, err := server.New(server.Config{
 		Webhooks: db, Tokens: db, PublicURL: c.PublicURL, BasePath: c.BasePath, Logger: logger, NoDocs: c.NoDocs, DocsOrganization: docsOrganization,
-		RatePerSecond: c.Rate, RateBurst: c.RateBurst, MaxInFlight: c.MaxInFlight, RequestTimeout: c.RequestTimeout,
+		RatePerSecond: c.Rate, RateBurst: c.RateBurst, MaxInFlight: c.MaxInFlight, MaxBytesInHand: c.MaxInHand, TrustedProxies: c.BehindProxy, RequestTimeout: c.RequestTimeout,
 	})
 	if err != nil {
 		return err

@@ -176,11 +176,11 @@ func TestServeRefusesAddresses(t *testing.T) {
 	p.fails(1, "", []string{"serve", "--listen", "127.0.0.1:0", "--ops-listen", address}, address, "taken")
 	p.fails(1, "", []string{"serve", "--listen", "0.0.0.0:0", "--public-url", "https://a.example"}, "without TLS")
 	p.fails(1, "", []string{"serve", "--listen", ":0", "--public-url", "https://a.example"}, "without TLS")
-	p.fails(1, "", []string{"serve", "--listen", "0.0.0.0:0", "--behind-proxy"}, "--public-url")
+	p.fails(1, "", []string{"serve", "--listen", "0.0.0.0:0", "--behind-proxy=1"}, "--public-url")
 	p.fails(1, "", []string{"serve", "--listen", "127.0.0.1:0", "--public-url", "ftp://a.example"}, "public URL")
 	p.fails(1, "", []string{"serve", "--listen", "nonsense"}, "nonsense")
 
-	proxied := p.serve("--listen=0.0.0.0:0", "--behind-proxy", "--public-url=https://a.example/hooks/", "--ops-listen=")
+	proxied := p.serve("--listen=0.0.0.0:0", "--behind-proxy=1", "--public-url=https://a.example/hooks/", "--ops-listen=")
 	if proxied.url != "https://a.example/hooks/v1" || proxied.ops != "" {
 		t.Errorf("public URL %s, operations %q", proxied.url, proxied.ops)
 	}
@@ -262,7 +262,7 @@ func TestReadinessNamesTheStorage(t *testing.T) {
 func TestServeRefusesLimitsThatMakeNoSense(t *testing.T) {
 	p := newPlace(t)
 	for _, flag := range []string{
-		"--drain=-1s", "--rate=0", "--rate=nan", "--rate-burst=0", "--rate-burst=-1", "--max-in-flight=0", "--max-in-flight=-1", "--request-timeout=0",
+		"--drain=-1s", "--rate=0", "--rate=nan", "--rate-burst=0", "--rate-burst=-1", "--max-in-flight=0", "--max-in-flight=-1", "--max-in-hand=0", "--max-connections=0", "--behind-proxy=-1", "--request-timeout=0",
 		"--request-timeout=-1s", "--read-timeout=0", "--write-timeout=-1s", "--idle-timeout=0", "--max-header-bytes=0",
 		"--max-conns=0", "--max-conns=9999999999", "--min-conns=-1", "--min-conns=11", "--max-conn-lifetime=0", "--statement-timeout=-1s",
 	} {

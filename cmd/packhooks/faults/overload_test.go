@@ -36,7 +36,7 @@ func TestOverload(t *testing.T) {
 	for i := range tokens {
 		tokens[i] = p.token("acme")
 	}
-	s := p.serveSlowly(pageTime)
+	s := p.serveSlowly(0, pageTime)
 	idle := s.openFiles()
 	endLoris := openLoris(t, s.address())
 
@@ -97,14 +97,14 @@ func (s *service) crowd(t *testing.T, d time.Duration, tokens []string, other st
 	}
 }
 
-// serveSlowly starts a server whose store takes a while for each page.
-func (p place) serveSlowly(delay time.Duration) *service {
+// serveSlowly starts a server whose store takes a while for each call, and a while more for each page.
+func (p place) serveSlowly(delay, pages time.Duration) *service {
 	p.t.Helper()
 	cmd := p.command("serve", "--listen", freeAddress(p.t), "--ops-listen", freeAddress(p.t))
 	self, err := os.Executable()
 	check(p.t, err)
 	cmd.Path = self
-	cmd.Env = append(cmd.Env, slowVariable+"="+delay.String())
+	cmd.Env = append(cmd.Env, slowVariable+"="+delay.String()+" "+pages.String())
 	return p.start(cmd)
 }
 

@@ -10,6 +10,7 @@ import (
 	"net/http"
 	"os"
 	"os/signal"
+	"strings"
 	"syscall"
 	"time"
 
@@ -24,14 +25,24 @@ const slowVariable = "FAULTS_SLOW_STORE"
 
 // slow is a database that is slow to answer.
 type slow struct {
-	store.Lister
-	delay time.Duration
+	store.Store
+	delay time.Duration // of each look-up and of each page
+	pages time.Duration // of each page, besides
+}
+
+func (s slow) Authenticate(ctx context.Context, token string) (store.Grant, error) {
+	select {
+	case <-time.After(s.delay):
+		return s.Store.Authenticate(ctx, token)
+	case <-ctx.Done():
+		return store.Grant{}, ctx.Err()
+	}
 }
 
 func (s slow) ListWebhooks(ctx context.Context, q store.PageQuery) (store.Page, error) {
 	select {
-	case <-time.After(s.delay):
-		return s.Lister.ListWebhooks(ctx, q)
+	case <-time.After(s.delay + s.pages):
+		return s.Store.ListWebhooks(ctx, q)
 	case <-ctx.Done():
 		return store.Page{}, ctx.Err()
 	}
@@ -49,9 +60,12 @@ func serveSlowly() {
 func runSlowly(address string) error {
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM)
 	defer stop()
-	delay, err := time.ParseDuration(os.Getenv(slowVariable))
-	if err != nil {
-		return err
+	var delays [2]time.Duration
+	for i, text := range strings.Fields(os.Getenv(slowVariable)) {
+		var err error
+		if delays[i], err = time.ParseDuration(text); err != nil {
+			return err
+		}
 	}
 	keys, err := keyset.Open("packhooks.db.keyset")
 	if err != nil {
@@ -64,7 +78,7 @@ func runSlowly(address string) error {
 	defer db.Close()
 	logger := slog.New(slog.NewTextHandler(os.Stderr, nil))
 	handler, err := server.New(server.Config{
-		Webhooks: slow{db, delay}, Tokens: db, PublicURL: "http://" + address, Logger: logger, RatePerSecond: -1,
+		Webhooks: slow{db, delays[0], delays[1]}, Tokens: slow{db, delays[0], 0}, PublicURL: "http://" + address, Logger: logger, RatePerSecond: -1,
 	})
 	if err != nil {
 		return err
