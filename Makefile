@@ -2,6 +2,8 @@
 SHELL   := /bin/sh
 GO      ?= go
 TOOL    := $(GO) tool -modfile=tools/go.mod
+# The module of the server and the commands, and that of the client: ./... of one does not reach into the other.
+MODULES := . client
 # Counted, not timed: before Go 1.27 a run that ends by the clock may fail without a finding (go.dev/issue/75804).
 FUZZTIME ?= 20000x
 FAULTS ?= .
@@ -35,9 +37,9 @@ generate: ## Regenerate everything that comes from api/openapi.yaml
 
 .PHONY: check-generate
 check-generate: ## Fail when committed output differs from what the contract gives: changed, new or stale
-	find gen -name '*.gen.go' -delete
+	find gen client -name '*.gen.go' -delete
 	$(MAKE) generate
-	@drift=$$(git status --porcelain -- gen docs/contract.md) && test -z "$$drift" || \
+	@drift=$$(git status --porcelain -- gen client/models.gen.go client/internal docs/contract.md) && test -z "$$drift" || \
 		{ echo "generated output differs from what is committed:"; echo "$$drift"; exit 1; }
 
 .PHONY: docs-assets
@@ -55,10 +57,12 @@ release: ## Build archives for six platforms, checksums and SBOMs into dist; REL
 .PHONY: test
 test: ## Run the tests
 	$(GO) test ./...
+	$(GO) -C client test ./...
 
 .PHONY: race
 race: ## Run the tests under the race detector (needs a C compiler)
 	CGO_ENABLED=1 $(GO) test -race -timeout 30m ./...
+	CGO_ENABLED=1 $(GO) -C client test -race -timeout 30m ./...
 
 .PHONY: second-opinion
 second-opinion: ## Have another validator judge every exchange of the server's tests
@@ -75,7 +79,9 @@ faults: ## Kill, stop and overload the real binary; prints figures (Linux; Postg
 .PHONY: lint
 lint: ## Lint the Go code, the tools included
 	$(GO) vet -tags bench,faults,prism ./...
+	$(GO) -C client vet ./...
 	$(TOOL) golangci-lint run
+	cd client && $(GO) tool -modfile=../tools/go.mod golangci-lint run
 	$(GO) -C tools tool golangci-lint run
 
 .PHONY: lint-spec
@@ -97,14 +103,16 @@ bench: ## Measure the server against a hand-written stack (Linux; needs wrk; Pos
 .PHONY: microbench
 microbench: ## Run the benchmarks of Go packages
 	$(GO) test -run '^$$' -bench . -benchmem ./...
+	$(GO) -C client test -run '^$$' -bench . -benchmem ./...
 
 .PHONY: fuzz
 fuzz: ## Run every fuzz target for FUZZTIME (20000x)
-	@$(GO) test -list '^Fuzz' ./... | \
+	@for dir in $(MODULES); do $(GO) -C $$dir test -list '^Fuzz' ./... | \
 	awk '/^Fuzz/{t[n++]=$$1} /^ok/{for(i=0;i<n;i++)print $$2,t[i]; n=0}' | \
 	while read -r pkg target; do echo "$$pkg $$target"; \
-		$(GO) test -run '^$$' -fuzz "^$$target\$$" -fuzztime $(FUZZTIME) $$pkg || exit 1; done
+		$(GO) -C $$dir test -run '^$$' -fuzz "^$$target\$$" -fuzztime $(FUZZTIME) $$pkg || exit 1; done || exit 1; done
 
 .PHONY: vuln
 vuln: ## Look for known vulnerabilities (needs https://vuln.go.dev)
 	$(TOOL) govulncheck ./...
+	cd client && $(GO) tool -modfile=../tools/go.mod govulncheck ./...

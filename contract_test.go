@@ -12,7 +12,7 @@ import (
 	"github.com/getkin/kin-openapi/openapi3"
 
 	"github.com/packhooks/packhooks/api"
-	"github.com/packhooks/packhooks/client"
+	client "github.com/packhooks/packhooks/client"
 	"github.com/packhooks/packhooks/server"
 )
 

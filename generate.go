@@ -2,8 +2,10 @@
 // webhook subscriptions API, and everything else is generated from it, implements it or checks it.
 //
 //	api          the contract, and what turns it into Go
-//	gen          what was turned: clientapi (models and HTTP calls), serverapi (models and the echo interface)
-//	client       the library that programs import: pages, retries, redacted secrets
+//	client       the library that programs import, a module of its own: its importers get none of the server's
+//	             dependencies. The contract's objects are generated into the package itself, so that its documentation
+//	             shows them; the HTTP client that builds the requests into client/internal, as it has no guards
+//	gen          the server's side of the contract: serverapi (models and the echo interface)
 //	server       the handler that answers the contract from any store
 //	server/store where webhooks and tokens live: sqlite, postgres
 //	conformance  checks any server against the contract
@@ -13,5 +15,6 @@
 // After an edit of the contract run go generate (or make generate). What no longer fits then fails to compile.
 package packhooks
 
+//go:generate go tool -modfile=tools/go.mod oapi-codegen -config api/models.codegen.yaml api/openapi.yaml
 //go:generate go tool -modfile=tools/go.mod oapi-codegen -config api/client.codegen.yaml api/openapi.yaml
 //go:generate go tool -modfile=tools/go.mod oapi-codegen -config api/server.codegen.yaml api/openapi.yaml

@@ -12,11 +12,11 @@ require (
 	github.com/jotaen/kong-completion v0.0.14
 	github.com/labstack/echo/v4 v4.16.0
 	github.com/oapi-codegen/runtime v1.8.0
+	github.com/packhooks/packhooks/client v0.1.0
 	github.com/pressly/goose/v3 v3.27.0
 	github.com/rivo/uniseg v0.4.7
 	github.com/schollz/progressbar/v3 v3.19.1
 	github.com/tink-crypto/tink-go/v2 v2.9.0
-	go.uber.org/goleak v1.3.0
 	go.yaml.in/yaml/v4 v4.0.0
 	golang.org/x/net v0.57.0
 	golang.org/x/sync v0.22.0
@@ -61,3 +61,6 @@ require (
 	modernc.org/mathutil v1.7.1 // indirect
 	modernc.org/memory v1.12.1 // indirect
 )
+
+// Stands between releases only: CONTRIBUTING.md, "Release".
+replace github.com/packhooks/packhooks/client => ./client

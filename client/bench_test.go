@@ -1,4 +1,4 @@
-package client_test
+package packhooks_test
 
 import (
 	"encoding/json"
@@ -9,7 +9,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/packhooks/packhooks/client"
+	packhooks "github.com/packhooks/packhooks/client"
 	"github.com/packhooks/packhooks/client/clienttest"
 )
 
@@ -119,13 +119,13 @@ func BenchmarkRatio(b *testing.B) {
 }
 
 func throughClient(b *testing.B, url string) func() {
-	c, err := client.New("bench-token", client.WithBaseURL(url))
+	c, err := packhooks.New("bench-token", packhooks.WithBaseURL(url))
 	if err != nil {
 		b.Fatal(err)
 	}
 	return func() {
 		n := 0
-		for _, err := range c.Webhooks(b.Context(), "acme", client.PerPage(100)) {
+		for _, err := range c.Webhooks(b.Context(), "acme", packhooks.PerPage(100)) {
 			if err != nil {
 				b.Fatal(err)
 			}

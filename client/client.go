@@ -1,4 +1,4 @@
-package client
+package packhooks
 
 import (
 	"errors"
@@ -8,18 +8,11 @@ import (
 	"net/url"
 	"strings"
 
-	"github.com/packhooks/packhooks/client/secret"
-	"github.com/packhooks/packhooks/gen/clientapi"
+	"github.com/packhooks/packhooks/client/internal/clientapi"
 )
 
 // DefaultBaseURL is the service that a Client talks to unless WithBaseURL names another.
-const DefaultBaseURL = "https://api.pack.cloud/v1"
-
-// Secret is a webhook's signing secret. It prints and marshals as a mask; Reveal returns its text.
-type Secret = secret.Secret
-
-// Problem is what a server says of an error (RFC 9457).
-type Problem = clientapi.Problem
+const DefaultBaseURL = clientapi.ServerURLPackCloud
 
 // A Client reads from the API with one token. It is safe for concurrent use; make it with New.
 type Client struct {
@@ -42,7 +35,7 @@ func New(token string, opts ...Option) (*Client, error) {
 			return nil, fmt.Errorf("creating client: %w", err)
 		}
 	}
-	api, err := clientapi.NewClient(cfg.baseURL.String(), clientapi.WithHTTPClient(newDoer(secret.New(token), cfg)))
+	api, err := clientapi.NewClient(cfg.baseURL.String(), clientapi.WithHTTPClient(newDoer(NewSecret(token), cfg)))
 	if err != nil {
 		return nil, fmt.Errorf("creating client: %w", err)
 	}

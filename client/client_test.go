@@ -1,4 +1,4 @@
-package client_test
+package packhooks_test
 
 import (
 	"encoding/json"
@@ -9,53 +9,46 @@ import (
 	"testing"
 	"time"
 
-	"github.com/packhooks/packhooks/api"
-	"github.com/packhooks/packhooks/client"
+	packhooks "github.com/packhooks/packhooks/client"
 	"github.com/packhooks/packhooks/client/clienttest"
 )
 
 func TestNewRefuses(t *testing.T) {
 	for name, try := range map[string]struct {
 		token string
-		opt   client.Option
+		opt   packhooks.Option
 	}{
 		"no token":               {token: ""},
 		"token with a line end":  {token: testToken + "\n"},
 		"token with a space":     {token: "Bearer " + testToken},
 		"token beyond ASCII":     {token: testToken + "é"},
-		"base URL with query":    {testToken, client.WithBaseURL("https://example.com/v1?a=b")},
-		"base URL with ?":        {testToken, client.WithBaseURL("https://example.com/v1?")},
-		"base URL with fragment": {testToken, client.WithBaseURL("https://example.com/v1#a")},
-		"base URL with userinfo": {testToken, client.WithBaseURL("https://user:" + testToken + "@example.com/v1")},
-		"broken base URL":        {testToken, client.WithBaseURL("https://user:" + testToken + "@exa mple.com/v1")},
-		"base URL without host":  {testToken, client.WithBaseURL("https:///v1")},
-		"base URL without //":    {testToken, client.WithBaseURL("localhost:8080")},
-		"other scheme":           {testToken, client.WithBaseURL("ftp://example.com")},
-		"nil HTTP client":        {testToken, client.WithHTTPClient(nil)},
-		"nil logger":             {testToken, client.WithLogger(nil)},
-		"no attempts":            {testToken, client.WithMaxAttempts(0)},
-		"no backoff":             {testToken, client.WithBackoff(0, time.Second)},
-		"backoff upside down":    {testToken, client.WithBackoff(2*time.Second, time.Second)},
-		"no time":                {testToken, client.WithAttemptTimeout(0)},
-		"no bytes":               {testToken, client.WithMaxResponseBytes(0)},
-		"broken user agent":      {testToken, client.WithUserAgent("shop\r\nX-Evil: 1")},
+		"base URL with query":    {testToken, packhooks.WithBaseURL("https://example.com/v1?a=b")},
+		"base URL with ?":        {testToken, packhooks.WithBaseURL("https://example.com/v1?")},
+		"base URL with fragment": {testToken, packhooks.WithBaseURL("https://example.com/v1#a")},
+		"base URL with userinfo": {testToken, packhooks.WithBaseURL("https://user:" + testToken + "@example.com/v1")},
+		"broken base URL":        {testToken, packhooks.WithBaseURL("https://user:" + testToken + "@exa mple.com/v1")},
+		"base URL without host":  {testToken, packhooks.WithBaseURL("https:///v1")},
+		"base URL without //":    {testToken, packhooks.WithBaseURL("localhost:8080")},
+		"other scheme":           {testToken, packhooks.WithBaseURL("ftp://example.com")},
+		"nil HTTP client":        {testToken, packhooks.WithHTTPClient(nil)},
+		"nil logger":             {testToken, packhooks.WithLogger(nil)},
+		"no attempts":            {testToken, packhooks.WithMaxAttempts(0)},
+		"no backoff":             {testToken, packhooks.WithBackoff(0, time.Second)},
+		"backoff upside down":    {testToken, packhooks.WithBackoff(2*time.Second, time.Second)},
+		"no time":                {testToken, packhooks.WithAttemptTimeout(0)},
+		"no bytes":               {testToken, packhooks.WithMaxResponseBytes(0)},
+		"broken user agent":      {testToken, packhooks.WithUserAgent("shop\r\nX-Evil: 1")},
 	} {
-		var opts []client.Option
+		var opts []packhooks.Option
 		if try.opt != nil {
 			opts = append(opts, try.opt)
 		}
-		c, err := client.New(try.token, opts...)
+		c, err := packhooks.New(try.token, opts...)
 		if err == nil || c != nil {
 			t.Errorf("%s is not refused", name)
 		} else if strings.Contains(err.Error(), testToken) {
 			t.Errorf("%s: the error names the token", name)
 		}
-	}
-}
-
-func TestDefaultBaseURLIsTheContracts(t *testing.T) {
-	if !strings.Contains(string(api.Spec), "- url: "+client.DefaultBaseURL+"\n") {
-		t.Errorf("%s is not among the contract's servers", client.DefaultBaseURL)
 	}
 }
 
@@ -87,7 +80,7 @@ func TestBaseURLs(t *testing.T) {
 
 func TestRequestHeaders(t *testing.T) {
 	srv := clienttest.NewServer(t, clienttest.WithWebhooks("acme"))
-	if _, err := newClient(t, srv, client.WithUserAgent("shop/1.4")).ListWebhooks(t.Context(), "acme"); err != nil {
+	if _, err := newClient(t, srv, packhooks.WithUserAgent("shop/1.4")).ListWebhooks(t.Context(), "acme"); err != nil {
 		t.Fatal(err)
 	}
 	r := srv.Requests()[0]
@@ -97,7 +90,7 @@ func TestRequestHeaders(t *testing.T) {
 	if got := r.Header.Get("Accept"); got != "application/json" {
 		t.Errorf("Accept: %s", got)
 	}
-	want := `^shop/1\.4 packhooks/` + regexp.QuoteMeta(client.Version) + ` \(go1\.[0-9.]+[a-z0-9]*\)$`
+	want := `^shop/1\.4 packhooks/` + regexp.QuoteMeta(packhooks.Version) + ` \(go1\.[0-9.]+[a-z0-9]*\)$`
 	if got := r.Header.Get("User-Agent"); !regexp.MustCompile(want).MatchString(got) {
 		t.Errorf("User-Agent: %s", got)
 	}
@@ -111,7 +104,7 @@ func TestTheCallersHTTPClientStaysAsItIs(t *testing.T) {
 		return http.ErrUseLastResponse
 	}
 	url := serve(t, func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, "/v2"+operation, http.StatusFound) })
-	_, err := newClientOf(t, testToken, url, client.WithHTTPClient(mine)).ListWebhooks(t.Context(), "acme")
+	_, err := newClientOf(t, testToken, url, packhooks.WithHTTPClient(mine)).ListWebhooks(t.Context(), "acme")
 	if err == nil || !strings.Contains(err.Error(), "302 Found") || !asked {
 		t.Errorf("got %v, want the 302 that the caller's own policy stops at", err)
 	}
@@ -128,7 +121,7 @@ func TestDebugLog(t *testing.T) {
 	var text strings.Builder
 	log := slog.New(slog.NewJSONHandler(&text, &slog.HandlerOptions{Level: slog.LevelDebug}))
 	srv.Inject(clienttest.Unavailable(0))
-	for _, err := range newClient(t, srv, client.WithLogger(log)).Webhooks(t.Context(), "acme", client.PerPage(1)) {
+	for _, err := range newClient(t, srv, packhooks.WithLogger(log)).Webhooks(t.Context(), "acme", packhooks.PerPage(1)) {
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -1,4 +1,4 @@
-// Package client reads an organization's webhook subscriptions from Pack Cloud, or from any server that answers
+// Package packhooks reads an organization's webhook subscriptions from Pack Cloud, or from any server that answers
 // the same contract.
 //
 //	c, err := client.New(os.Getenv("PACK_TOKEN"))
@@ -46,7 +46,7 @@
 //
 // The package reads no environment of its own, starts no goroutine that outlives a call, and does not verify the
 // signatures of webhook deliveries: Pack Cloud publishes no algorithm for them.
-package client
+package packhooks
 
 // Version is the version of this package, as its User-Agent names it.
 const Version = "0.1.0"

@@ -1,4 +1,4 @@
-package client
+package packhooks
 
 import (
 	"context"
@@ -11,8 +11,6 @@ import (
 	"os"
 	"strings"
 	"time"
-
-	"github.com/packhooks/packhooks/client/secret"
 )
 
 // A doer sends the requests of the generated client: it adds the headers, tries again where that may help, and
@@ -20,13 +18,13 @@ import (
 //
 // The token is set here and not in a RoundTripper, which would add it to redirected requests as well.
 type doer struct {
-	token   secret.Secret
+	token   Secret
 	cfg     *config
 	http    http.Client
 	timeout error // why an attempt ended that took too long
 }
 
-func newDoer(token secret.Secret, cfg *config) *doer {
+func newDoer(token Secret, cfg *config) *doer {
 	d := &doer{token: token, cfg: cfg, http: *cfg.http}
 	d.timeout = fmt.Errorf("no whole answer within %v: %w", cfg.attemptTimeout, os.ErrDeadlineExceeded)
 	d.http.CheckRedirect = sameOperationOnly(cfg.baseURL, cfg.http.CheckRedirect)
@@ -151,14 +149,14 @@ func interrupted(cause, last, err error) error {
 
 // withoutToken masks the token in what came from the other side, which may echo a request. A token that is as
 // short as a word is left alone.
-func withoutToken(text string, token secret.Secret) string {
+func withoutToken(text string, token Secret) string {
 	if t := token.Reveal(); len(t) >= 8 {
-		return strings.ReplaceAll(text, t, secret.Mask)
+		return strings.ReplaceAll(text, t, SecretMask)
 	}
 	return text
 }
 
-func headerWithoutToken(h http.Header, token secret.Secret) http.Header {
+func headerWithoutToken(h http.Header, token Secret) http.Header {
 	h = h.Clone()
 	for _, values := range h {
 		for i := range values {

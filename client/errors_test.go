@@ -1,4 +1,4 @@
-package client_test
+package packhooks_test
 
 import (
 	"errors"
@@ -7,18 +7,18 @@ import (
 	"testing"
 	"time"
 
-	"github.com/packhooks/packhooks/client"
+	packhooks "github.com/packhooks/packhooks/client"
 	"github.com/packhooks/packhooks/client/clienttest"
 )
 
 func TestSentinels(t *testing.T) {
-	all := []error{client.ErrUnauthorized, client.ErrForbidden, client.ErrNotFound, client.ErrRateLimited, client.ErrUnavailable}
+	all := []error{packhooks.ErrUnauthorized, packhooks.ErrForbidden, packhooks.ErrNotFound, packhooks.ErrRateLimited, packhooks.ErrUnavailable}
 	for status, want := range map[int]error{
-		400: nil, 401: client.ErrUnauthorized, 403: client.ErrForbidden, 404: client.ErrNotFound,
-		429: client.ErrRateLimited, 500: nil, 502: client.ErrUnavailable, 503: client.ErrUnavailable, 504: client.ErrUnavailable,
+		400: nil, 401: packhooks.ErrUnauthorized, 403: packhooks.ErrForbidden, 404: packhooks.ErrNotFound,
+		429: packhooks.ErrRateLimited, 500: nil, 502: packhooks.ErrUnavailable, 503: packhooks.ErrUnavailable, 504: packhooks.ErrUnavailable,
 	} {
 		for _, sentinel := range all {
-			if got := errors.Is(&client.Error{StatusCode: status}, sentinel); got != errors.Is(want, sentinel) {
+			if got := errors.Is(&packhooks.Error{StatusCode: status}, sentinel); got != errors.Is(want, sentinel) {
 				t.Errorf("%d is %v: %t", status, sentinel, got)
 			}
 		}
@@ -57,7 +57,7 @@ func TestErrorFields(t *testing.T) {
 	srv := clienttest.NewServer(t, clienttest.WithWebhooks("acme"))
 	srv.Inject(clienttest.RateLimited(time.Minute))
 	_, err := newClient(t, srv).ListWebhooks(t.Context(), "acme")
-	var e *client.Error
+	var e *packhooks.Error
 	if !errors.As(err, &e) {
 		t.Fatal(err)
 	}
@@ -76,7 +76,7 @@ func TestErrorFields(t *testing.T) {
 func TestAnErrorKeepsALimitedBody(t *testing.T) {
 	url := serve(t, always(400, strings.Repeat("x", 1<<20)))
 	_, err := newClientOf(t, testToken, url).ListWebhooks(t.Context(), "acme")
-	var e *client.Error
+	var e *packhooks.Error
 	if !errors.As(err, &e) || len(e.Body) != 64<<10 {
 		t.Errorf("got %v with %d bytes, want 64 KiB", err, len(e.Body))
 	}

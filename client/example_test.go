@@ -1,4 +1,4 @@
-package client_test
+package packhooks_test
 
 import (
 	"context"
@@ -6,7 +6,7 @@ import (
 	"fmt"
 	"time"
 
-	"github.com/packhooks/packhooks/client"
+	packhooks "github.com/packhooks/packhooks/client"
 	"github.com/packhooks/packhooks/client/clienttest"
 )
 
@@ -15,7 +15,7 @@ func ExampleClient_Webhooks() {
 	srv := clienttest.Start(clienttest.WithWebhooks("acme", clienttest.Webhooks(3)...))
 	defer srv.Close()
 
-	c, err := client.New(srv.Token, client.WithBaseURL(srv.URL))
+	c, err := packhooks.New(srv.Token, packhooks.WithBaseURL(srv.URL))
 	if err != nil {
 		fmt.Println(err)
 		return
@@ -38,7 +38,7 @@ func ExampleClient_Webhooks_stopEarly() {
 	srv := clienttest.Start(clienttest.WithWebhooks("acme", clienttest.Webhooks(1000)...))
 	defer srv.Close()
 
-	c, err := client.New(srv.Token, client.WithBaseURL(srv.URL))
+	c, err := packhooks.New(srv.Token, packhooks.WithBaseURL(srv.URL))
 	if err != nil {
 		fmt.Println(err)
 		return
@@ -65,12 +65,12 @@ func ExampleFromPage() {
 	defer srv.Close()
 	ctx := context.Background()
 
-	c, err := client.New(srv.Token, client.WithBaseURL(srv.URL))
+	c, err := packhooks.New(srv.Token, packhooks.WithBaseURL(srv.URL))
 	if err != nil {
 		fmt.Println(err)
 		return
 	}
-	page, err := c.ListWebhooks(ctx, "acme", client.PerPage(2))
+	page, err := c.ListWebhooks(ctx, "acme", packhooks.PerPage(2))
 	if err != nil {
 		fmt.Println(err)
 		return
@@ -78,12 +78,12 @@ func ExampleFromPage() {
 	fmt.Println(len(page.Webhooks), "webhooks, then a break")
 	stored := page.Next
 
-	page, err = c.ListWebhooks(ctx, "acme", client.FromPage(stored))
+	page, err = c.ListWebhooks(ctx, "acme", packhooks.FromPage(stored))
 	for err == nil {
 		fmt.Println(len(page.Webhooks), "webhooks, from", page.Webhooks[0].ID)
 		page, err = page.NextPage(ctx)
 	}
-	if !errors.Is(err, client.ErrNoPage) {
+	if !errors.Is(err, packhooks.ErrNoPage) {
 		fmt.Println(err)
 	}
 	// Output:
@@ -98,18 +98,18 @@ func ExampleError() {
 	defer srv.Close()
 	srv.Inject(clienttest.RateLimited(time.Minute))
 
-	c, err := client.New(srv.Token, client.WithBaseURL(srv.URL))
+	c, err := packhooks.New(srv.Token, packhooks.WithBaseURL(srv.URL))
 	if err != nil {
 		fmt.Println(err)
 		return
 	}
 	for _, organization := range []string{"acme", "globex"} {
 		_, err := c.ListWebhooks(context.Background(), organization)
-		var answer *client.Error
+		var answer *packhooks.Error
 		switch {
-		case errors.Is(err, client.ErrRateLimited) && errors.As(err, &answer):
+		case errors.Is(err, packhooks.ErrRateLimited) && errors.As(err, &answer):
 			fmt.Println("come back in", answer.RetryAfter)
-		case errors.Is(err, client.ErrUnauthorized), errors.Is(err, client.ErrForbidden):
+		case errors.Is(err, packhooks.ErrUnauthorized), errors.Is(err, packhooks.ErrForbidden):
 			fmt.Println("ask for another token:", err)
 		case err != nil:
 			fmt.Println(err)

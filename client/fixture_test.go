@@ -1,4 +1,4 @@
-package client_test
+package packhooks_test
 
 import (
 	"encoding/json"
@@ -11,7 +11,7 @@ import (
 
 	"go.uber.org/goleak"
 
-	"github.com/packhooks/packhooks/client"
+	packhooks "github.com/packhooks/packhooks/client"
 	"github.com/packhooks/packhooks/client/clienttest"
 )
 
@@ -20,19 +20,19 @@ const testToken = "pk-test-token-0123456789"
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 // newClient returns a client of srv that hardly waits between attempts.
-func newClient(t testing.TB, srv *clienttest.Server, opts ...client.Option) *client.Client {
+func newClient(t testing.TB, srv *clienttest.Server, opts ...packhooks.Option) *packhooks.Client {
 	t.Helper()
 	return newClientOf(t, srv.Token, srv.URL, opts...)
 }
 
-func newClientOf(t testing.TB, token, url string, opts ...client.Option) *client.Client {
+func newClientOf(t testing.TB, token, url string, opts ...packhooks.Option) *packhooks.Client {
 	t.Helper()
-	first := []client.Option{
-		client.WithBaseURL(url),
-		client.WithHTTPClient(httpClient(t)),
-		client.WithBackoff(time.Millisecond, 10*time.Millisecond),
+	first := []packhooks.Option{
+		packhooks.WithBaseURL(url),
+		packhooks.WithHTTPClient(httpClient(t)),
+		packhooks.WithBackoff(time.Millisecond, 10*time.Millisecond),
 	}
-	c, err := client.New(token, append(first, opts...)...)
+	c, err := packhooks.New(token, append(first, opts...)...)
 	if err != nil {
 		t.Fatal(err)
 	}

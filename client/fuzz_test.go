@@ -1,4 +1,4 @@
-package client_test
+package packhooks_test
 
 import (
 	"encoding/json"
@@ -10,16 +10,16 @@ import (
 	"testing"
 	"time"
 
-	"github.com/packhooks/packhooks/client"
+	packhooks "github.com/packhooks/packhooks/client"
 )
 
 // offline returns a client whose requests go to answer and nowhere else.
-func offline(f *testing.F, answer roundTrip) *client.Client {
+func offline(f *testing.F, answer roundTrip) *packhooks.Client {
 	f.Helper()
-	c, err := client.New(testToken,
-		client.WithBaseURL("https://api.example/v1"),
-		client.WithHTTPClient(&http.Client{Transport: answer}),
-		client.WithMaxAttempts(1))
+	c, err := packhooks.New(testToken,
+		packhooks.WithBaseURL("https://api.example/v1"),
+		packhooks.WithHTTPClient(&http.Client{Transport: answer}),
+		packhooks.WithMaxAttempts(1))
 	if err != nil {
 		f.Fatal(err)
 	}
@@ -48,8 +48,8 @@ func FuzzLink(f *testing.F) {
 	}
 	f.Fuzz(func(t *testing.T, link string) {
 		sent = nil
-		_, err := c.ListWebhooks(t.Context(), "acme", client.FromPage(link))
-		if err != nil && !errors.Is(err, client.ErrMalformedPage) && !errors.Is(err, client.ErrNoPage) {
+		_, err := c.ListWebhooks(t.Context(), "acme", packhooks.FromPage(link))
+		if err != nil && !errors.Is(err, packhooks.ErrMalformedPage) && !errors.Is(err, packhooks.ErrNoPage) {
 			t.Fatalf("%q: %v", link, err)
 		}
 		if (err == nil) != (sent != nil) {
@@ -83,7 +83,7 @@ func FuzzRetryAfter(f *testing.F) {
 	f.Fuzz(func(t *testing.T, a, d string) {
 		retryAfter, date = a, d
 		_, err := c.ListWebhooks(t.Context(), "acme")
-		var e *client.Error
+		var e *packhooks.Error
 		if !errors.As(err, &e) || e.RetryAfter < 0 || e.Attempts != 1 {
 			t.Fatalf("Retry-After %q: %v", a, err)
 		}
@@ -105,7 +105,7 @@ func FuzzPage(f *testing.F) {
 		text = s
 		page, err := c.ListWebhooks(t.Context(), "acme")
 		if err != nil {
-			if page != nil || !errors.Is(err, client.ErrMalformedPage) {
+			if page != nil || !errors.Is(err, packhooks.ErrMalformedPage) {
 				t.Fatal(err)
 			}
 			if strings.Contains(err.Error(), "\n") {

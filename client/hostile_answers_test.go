@@ -1,4 +1,4 @@
-package client_test
+package packhooks_test
 
 import (
 	"compress/gzip"
@@ -9,7 +9,7 @@ import (
 	"strings"
 	"time"
 
-	"github.com/packhooks/packhooks/client"
+	packhooks "github.com/packhooks/packhooks/client"
 )
 
 func redirecting(status int) hostile {
@@ -18,7 +18,7 @@ func redirecting(status int) hostile {
 		serve: func(_, elsewhere string) http.HandlerFunc {
 			return func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, elsewhere+operation, status) }
 		},
-		want: client.ErrCrossOrigin,
+		want: packhooks.ErrCrossOrigin,
 	}
 }
 
@@ -29,7 +29,7 @@ func redirectedTo(name string, paths ...string) hostile {
 		next[paths[i]] = path
 	}
 	return hostile{
-		name: name, want: client.ErrMalformedPage, text: "redirect", requests: len(paths),
+		name: name, want: packhooks.ErrMalformedPage, text: "redirect", requests: len(paths),
 		serve: fixed(func(w http.ResponseWriter, r *http.Request) {
 			if to, ok := next[r.URL.Path]; ok {
 				http.Redirect(w, r, to, http.StatusTemporaryRedirect)
@@ -44,7 +44,7 @@ func hostileAnswers() []hostile {
 	return []hostile{
 		redirecting(301), redirecting(302), redirecting(303), redirecting(307), redirecting(308),
 		{
-			name: "redirect from https to http", tls: true, want: client.ErrCrossOrigin,
+			name: "redirect from https to http", tls: true, want: packhooks.ErrCrossOrigin,
 			serve: func(self, _ string) http.HandlerFunc {
 				return func(w http.ResponseWriter, r *http.Request) {
 					http.Redirect(w, r, strings.Replace(self, "https:", "http:", 1)+operation, http.StatusFound)
@@ -52,7 +52,7 @@ func hostileAnswers() []hostile {
 			},
 		},
 		{
-			name: "redirect that echoes the token", want: client.ErrCrossOrigin,
+			name: "redirect that echoes the token", want: packhooks.ErrCrossOrigin,
 			serve: func(_, elsewhere string) http.HandlerFunc {
 				return func(w http.ResponseWriter, r *http.Request) {
 					http.Redirect(w, r, elsewhere+"?"+r.Header.Get("Authorization"), http.StatusFound)
@@ -78,19 +78,19 @@ func hostileAnswers() []hostile {
 		},
 
 		{
-			name: "429 with an absurd Retry-After", want: client.ErrRateLimited, status: 429,
+			name: "429 with an absurd Retry-After", want: packhooks.ErrRateLimited, status: 429,
 			serve: fixed(always(429, "", "Retry-After", "99999999999999999999")),
 		},
 		{
-			name: "429 with a far date", want: client.ErrRateLimited, status: 429,
+			name: "429 with a far date", want: packhooks.ErrRateLimited, status: 429,
 			serve: fixed(always(429, "", "Retry-After", "Fri, 31 Dec 9999 23:59:59 GMT")),
 		},
 		{
-			name: "429 with a negative Retry-After", want: client.ErrRateLimited, status: 429, requests: 4,
+			name: "429 with a negative Retry-After", want: packhooks.ErrRateLimited, status: 429, requests: 4,
 			serve: fixed(always(429, "", "Retry-After", "-1")),
 		},
 		{
-			name: "502 HTML", want: client.ErrUnavailable, status: 502, text: "502 Bad Gateway", requests: 4,
+			name: "502 HTML", want: packhooks.ErrUnavailable, status: 502, text: "502 Bad Gateway", requests: 4,
 			serve: fixed(always(502, "<html>upstream sent nothing</html>", "Content-Type", "text/html")),
 		},
 		{
@@ -102,7 +102,7 @@ func hostileAnswers() []hostile {
 			serve: fixed(always(418, `{"message": "short\nand stout", "title": 7}`)),
 		},
 		{
-			name: "401 with an endless body", want: client.ErrUnauthorized, status: 401,
+			name: "401 with an endless body", want: packhooks.ErrUnauthorized, status: 401,
 			serve: fixed(func(w http.ResponseWriter, _ *http.Request) {
 				w.WriteHeader(http.StatusUnauthorized)
 				endless(w)
@@ -110,17 +110,17 @@ func hostileAnswers() []hostile {
 		},
 
 		{
-			name: "endless body", want: client.ErrResponseTooLarge, text: "more than 1000000 bytes",
-			opts:  []client.Option{client.WithMaxResponseBytes(1e6)},
+			name: "endless body", want: packhooks.ErrResponseTooLarge, text: "more than 1000000 bytes",
+			opts:  []packhooks.Option{packhooks.WithMaxResponseBytes(1e6)},
 			serve: fixed(func(w http.ResponseWriter, _ *http.Request) { endless(w) }),
 		},
 		{
-			name: "announced large body", want: client.ErrResponseTooLarge,
+			name: "announced large body", want: packhooks.ErrResponseTooLarge,
 			serve: fixed(always(200, "", "Content-Length", "99999999999")),
 		},
 		{
-			name: "gzip bomb", want: client.ErrResponseTooLarge,
-			opts: []client.Option{client.WithMaxResponseBytes(1e6)},
+			name: "gzip bomb", want: packhooks.ErrResponseTooLarge,
+			opts: []packhooks.Option{packhooks.WithMaxResponseBytes(1e6)},
 			serve: fixed(func(w http.ResponseWriter, _ *http.Request) {
 				w.Header().Set("Content-Encoding", "gzip")
 				zip := gzip.NewWriter(w)
@@ -128,8 +128,8 @@ func hostileAnswers() []hostile {
 			}),
 		},
 		{
-			name: "slow-loris body", want: client.ErrUnavailable, text: "no whole answer within 500ms", requests: 2,
-			opts: []client.Option{client.WithAttemptTimeout(500 * time.Millisecond), client.WithMaxAttempts(2)},
+			name: "slow-loris body", want: packhooks.ErrUnavailable, text: "no whole answer within 500ms", requests: 2,
+			opts: []packhooks.Option{packhooks.WithAttemptTimeout(500 * time.Millisecond), packhooks.WithMaxAttempts(2)},
 			serve: fixed(func(w http.ResponseWriter, r *http.Request) {
 				for r.Context().Err() == nil {
 					_, _ = io.WriteString(w, " ")
@@ -139,7 +139,7 @@ func hostileAnswers() []hostile {
 			}),
 		},
 		{
-			name: "connection reset mid-body", want: client.ErrUnavailable, text: "(4 attempts)", requests: 4,
+			name: "connection reset mid-body", want: packhooks.ErrUnavailable, text: "(4 attempts)", requests: 4,
 			serve: fixed(func(w http.ResponseWriter, _ *http.Request) {
 				w.Header().Set("Content-Length", "1000")
 				_, _ = io.WriteString(w, `{"data": [`)
@@ -148,7 +148,7 @@ func hostileAnswers() []hostile {
 			}),
 		},
 		{
-			name: "orderly end mid-body", want: client.ErrUnavailable, text: "unexpected EOF", requests: 4,
+			name: "orderly end mid-body", want: packhooks.ErrUnavailable, text: "unexpected EOF", requests: 4,
 			serve: fixed(func(w http.ResponseWriter, _ *http.Request) {
 				w.Header().Set("Content-Length", "1000")
 				_, _ = io.WriteString(w, `{"data": [`)
@@ -157,7 +157,7 @@ func hostileAnswers() []hostile {
 			}),
 		},
 		{
-			name: "no HTTP at all", want: client.ErrUnavailable, requests: 4,
+			name: "no HTTP at all", want: packhooks.ErrUnavailable, requests: 4,
 			serve: fixed(func(w http.ResponseWriter, _ *http.Request) { reset(w) }),
 		},
 	}

@@ -1,11 +1,11 @@
-package client_test
+package packhooks_test
 
 import (
 	"io"
 	"net/http"
 	"strings"
 
-	"github.com/packhooks/packhooks/client"
+	packhooks "github.com/packhooks/packhooks/client"
 )
 
 // linked serves two pages, the first with this next link.
@@ -30,7 +30,7 @@ func walked(name string, next func(self, elsewhere string) string) hostile {
 
 func malformedLink(name, link string) hostile {
 	next := func(self, _ string) string { return strings.ReplaceAll(link, "SELF", self) }
-	return hostile{name: name, serve: linked(next), want: client.ErrMalformedPage, text: "link", webhooks: 1}
+	return hostile{name: name, serve: linked(next), want: packhooks.ErrMalformedPage, text: "link", webhooks: 1}
 }
 
 func hostileLinks() []hostile {
@@ -64,15 +64,15 @@ func hostileLinks() []hostile {
 		malformedLink("link with a control character", "SELF/organizations/acme/webhooks?cursor=2\r\nX-Evil: 1"),
 		malformedLink("link with a space", "SELF/organizations/acme/webhooks?cursor=2 HTTP/1.1"),
 		{
-			name: "repeated link", want: client.ErrPageLoop, webhooks: 2, requests: 2,
+			name: "repeated link", want: packhooks.ErrPageLoop, webhooks: 2, requests: 2,
 			serve: fixed(always(200, body("?cursor=9", item("wh_1", nil)))),
 		},
 		{
-			name: "link to the first page", want: client.ErrPageLoop, webhooks: 1,
+			name: "link to the first page", want: packhooks.ErrPageLoop, webhooks: 1,
 			serve: linked(func(self, _ string) string { return self + operation }),
 		},
 		{
-			name: "cycle of two", want: client.ErrPageLoop, webhooks: 3, requests: 3,
+			name: "cycle of two", want: packhooks.ErrPageLoop, webhooks: 3, requests: 3,
 			serve: fixed(func(w http.ResponseWriter, r *http.Request) {
 				next := map[string]string{"": "?cursor=a", "cursor=a": "?cursor=b", "cursor=b": "?cursor=a"}[r.URL.RawQuery]
 				_, _ = io.WriteString(w, body(next, item("wh_1", nil)))

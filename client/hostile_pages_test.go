@@ -1,4 +1,4 @@
-package client_test
+package packhooks_test
 
 import (
 	"errors"
@@ -6,11 +6,11 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/packhooks/packhooks/client"
+	packhooks "github.com/packhooks/packhooks/client"
 )
 
 func malformed(name, text, page string) hostile {
-	return hostile{name: name, serve: fixed(always(200, page)), want: client.ErrMalformedPage, text: text, page: page}
+	return hostile{name: name, serve: fixed(always(200, page)), want: packhooks.ErrMalformedPage, text: text, page: page}
 }
 
 func malformedItem(name, text string, changes map[string]any) hostile {
@@ -58,14 +58,14 @@ func hostilePages() []hostile {
 
 // A field that the contract comes to require is to be asked for, too.
 func TestEveryRequiredFieldIsAskedFor(t *testing.T) {
-	for _, field := range reflect.VisibleFields(reflect.TypeFor[client.Webhook]()) {
+	for _, field := range reflect.VisibleFields(reflect.TypeFor[packhooks.Webhook]()) {
 		name, options, _ := strings.Cut(field.Tag.Get("json"), ",")
 		if options == "omitempty" {
 			continue
 		}
 		url := serve(t, always(200, body("", item("wh_1", map[string]any{name: nil}))))
 		_, err := newClientOf(t, testToken, url).ListWebhooks(t.Context(), "acme")
-		if !errors.Is(err, client.ErrMalformedPage) || !strings.Contains(err.Error(), name) {
+		if !errors.Is(err, packhooks.ErrMalformedPage) || !strings.Contains(err.Error(), name) {
 			t.Errorf("without %s: got %v, want ErrMalformedPage that names it", name, err)
 		}
 	}

@@ -1,4 +1,4 @@
-package client_test
+package packhooks_test
 
 import (
 	"context"
@@ -13,7 +13,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/packhooks/packhooks/client"
+	packhooks "github.com/packhooks/packhooks/client"
 )
 
 // A hostile server misbehaves in one way. What it sends may name self, its own base URL, and elsewhere, a listener
@@ -22,7 +22,7 @@ type hostile struct {
 	name     string
 	serve    func(self, elsewhere string) http.HandlerFunc
 	tls      bool
-	opts     []client.Option
+	opts     []packhooks.Option
 	want     error  // nil when the walk ends well
 	status   int    // of the *Error, if it is one
 	text     string // part of the error's text
@@ -57,7 +57,7 @@ func (h hostile) run(t *testing.T) {
 	opts := h.opts
 	if h.tls {
 		srv.StartTLS()
-		opts = append(opts, client.WithHTTPClient(srv.Client()))
+		opts = append(opts, packhooks.WithHTTPClient(srv.Client()))
 	} else {
 		srv.Start()
 	}
@@ -90,7 +90,7 @@ func (h hostile) check(t *testing.T, webhooks int, err error) {
 		return
 	}
 	t.Log(err)
-	var status *client.Error
+	var status *packhooks.Error
 	switch {
 	case h.want == nil && h.status == 0 && h.text == "":
 		t.Error("an error of a server that is only odd")
@@ -114,8 +114,8 @@ func TestAttemptTimeoutIsNoDeadlineOfTheCaller(t *testing.T) {
 		srv.EnableHTTP2 = http2
 		srv.StartTLS()
 		defer srv.Close()
-		c := newClientOf(t, testToken, srv.URL, client.WithHTTPClient(srv.Client()),
-			client.WithAttemptTimeout(time.Second), client.WithMaxAttempts(1))
+		c := newClientOf(t, testToken, srv.URL, packhooks.WithHTTPClient(srv.Client()),
+			packhooks.WithAttemptTimeout(time.Second), packhooks.WithMaxAttempts(1))
 		_, err := c.ListWebhooks(t.Context(), "acme")
 		var timeout net.Error
 		if !errors.Is(err, os.ErrDeadlineExceeded) || errors.Is(err, context.DeadlineExceeded) || !errors.As(err, &timeout) || !timeout.Timeout() {

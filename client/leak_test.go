@@ -1,4 +1,4 @@
-package client_test
+package packhooks_test
 
 import (
 	"bytes"
@@ -16,7 +16,7 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/packhooks/packhooks/client"
+	packhooks "github.com/packhooks/packhooks/client"
 )
 
 const (
@@ -29,7 +29,7 @@ const (
 func holders(t testing.TB, log *slog.Logger) []any {
 	var answer http.HandlerFunc
 	url := serve(t, func(w http.ResponseWriter, r *http.Request) { answer(w, r) })
-	c := newClientOf(t, leakToken, url, client.WithLogger(log))
+	c := newClientOf(t, leakToken, url, packhooks.WithLogger(log))
 	answer = always(200, body("?next", item("wh_1", map[string]any{"secret": leakSecret})))
 	page, err := c.ListWebhooks(t.Context(), "acme")
 	if err != nil {
@@ -46,7 +46,7 @@ func holders(t testing.TB, log *slog.Logger) []any {
 		always(403, fmt.Sprintf(`{"detail": "you sent %s", "debug": %q}`, r.Header.Get("Authorization"), leakSecret))(w, r)
 	}
 	_, echoed := c.ListWebhooks(t.Context(), "acme")
-	var status *client.Error
+	var status *packhooks.Error
 	if !errors.As(echoed, &status) || !strings.Contains(echoed.Error(), "you sent Bearer [redacted]") {
 		t.Fatal("the echo was not masked")
 	}
@@ -65,15 +65,15 @@ func holders(t testing.TB, log *slog.Logger) []any {
 
 	return []any{
 		c, *c, page, *page, webhook, &webhook, webhook.Secret, &webhook.Secret,
-		page.Webhooks, &page.Webhooks, []client.Webhook{webhook}, []*client.Webhook{&webhook}, [1]client.Webhook{webhook},
-		map[string]client.Webhook{"a": webhook}, map[string]*client.Webhook{"a": &webhook}, map[string]client.Secret{"a": webhook.Secret},
-		struct{ Webhook client.Webhook }{webhook}, struct{ webhook client.Webhook }{webhook}, struct{ webhook *client.Webhook }{&webhook},
-		struct{ secret client.Secret }{webhook.Secret}, struct{ secret any }{webhook.Secret}, struct{ secrets []client.Secret }{[]client.Secret{webhook.Secret}},
-		struct{ Client *client.Client }{c}, struct{ client *client.Client }{c}, struct{ client client.Client }{*c},
-		struct{ Page *client.WebhookPage }{page}, struct{ page *client.WebhookPage }{page}, struct{ page client.WebhookPage }{*page},
-		struct{ byID map[string]client.Webhook }{map[string]client.Webhook{"a": webhook}},
+		page.Webhooks, &page.Webhooks, []packhooks.Webhook{webhook}, []*packhooks.Webhook{&webhook}, [1]packhooks.Webhook{webhook},
+		map[string]packhooks.Webhook{"a": webhook}, map[string]*packhooks.Webhook{"a": &webhook}, map[string]packhooks.Secret{"a": webhook.Secret},
+		struct{ Webhook packhooks.Webhook }{webhook}, struct{ webhook packhooks.Webhook }{webhook}, struct{ webhook *packhooks.Webhook }{&webhook},
+		struct{ secret packhooks.Secret }{webhook.Secret}, struct{ secret any }{webhook.Secret}, struct{ secrets []packhooks.Secret }{[]packhooks.Secret{webhook.Secret}},
+		struct{ Client *packhooks.Client }{c}, struct{ client *packhooks.Client }{c}, struct{ client packhooks.Client }{*c},
+		struct{ Page *packhooks.WebhookPage }{page}, struct{ page *packhooks.WebhookPage }{page}, struct{ page packhooks.WebhookPage }{*page},
+		struct{ byID map[string]packhooks.Webhook }{map[string]packhooks.Webhook{"a": webhook}},
 		status, echoed, malformed, redirected, broken, fmt.Errorf("wrapped: %w", echoed), errors.Join(echoed, broken),
-		struct{ Err error }{echoed}, struct{ err error }{echoed}, struct{ Err *client.Error }{status},
+		struct{ Err error }{echoed}, struct{ err error }{echoed}, struct{ Err *packhooks.Error }{status},
 	}
 }
 

@@ -1,4 +1,4 @@
-package client
+package packhooks
 
 import (
 	"encoding/json"
@@ -9,8 +9,7 @@ import (
 	"strings"
 	"time"
 
-	"github.com/packhooks/packhooks/client/secret"
-	"github.com/packhooks/packhooks/gen/clientapi"
+	"github.com/packhooks/packhooks/client/internal/clientapi"
 )
 
 // A wirePage is the envelope of every listing.
@@ -88,8 +87,8 @@ func reason(err error) error {
 	var wrongType *json.UnmarshalTypeError
 	var notTime *time.ParseError
 	switch {
-	case errors.Is(err, secret.ErrMasked):
-		return fmt.Errorf("is no secret: %w", secret.ErrMasked)
+	case errors.Is(err, ErrMaskedSecret):
+		return fmt.Errorf("is no secret: %w", ErrMaskedSecret)
 	case errors.As(err, &wrongType):
 		kind, _, _ := strings.Cut(wrongType.Value, " ") // a number's literal follows
 		return fmt.Errorf("cannot be a JSON %s", kind)

@@ -1,4 +1,4 @@
-package client
+package packhooks
 
 import (
 	"bytes"
@@ -7,8 +7,6 @@ import (
 	"fmt"
 	"io"
 	"net/http"
-
-	"github.com/packhooks/packhooks/client/secret"
 )
 
 // maxErrorBytes is how much of an error's body is kept: enough for a problem or the head of a proxy's page.
@@ -50,7 +48,7 @@ func readPayload(resp *http.Response, limit int64) error {
 }
 
 // newError reads resp, whose status is not 2xx. A body that cannot be read or parsed takes nothing from the status.
-func newError(req *http.Request, resp *http.Response, token secret.Secret, limit int64) *Error {
+func newError(req *http.Request, resp *http.Response, token Secret, limit int64) *Error {
 	body, _ := io.ReadAll(io.LimitReader(resp.Body, min(limit, maxErrorBytes)))
 	e := &Error{
 		StatusCode: resp.StatusCode,

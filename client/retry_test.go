@@ -1,4 +1,4 @@
-package client_test
+package packhooks_test
 
 import (
 	"context"
@@ -12,7 +12,7 @@ import (
 	"testing/synctest"
 	"time"
 
-	"github.com/packhooks/packhooks/client"
+	packhooks "github.com/packhooks/packhooks/client"
 	"github.com/packhooks/packhooks/client/clienttest"
 )
 
@@ -26,8 +26,8 @@ func TestWhichStatusIsTriedAgain(t *testing.T) {
 			requests.Add(1)
 			w.WriteHeader(status)
 		})
-		_, err := newClientOf(t, testToken, url, client.WithMaxAttempts(3)).ListWebhooks(t.Context(), "acme")
-		var e *client.Error
+		_, err := newClientOf(t, testToken, url, packhooks.WithMaxAttempts(3)).ListWebhooks(t.Context(), "acme")
+		var e *packhooks.Error
 		if !errors.As(err, &e) || e.StatusCode != status || e.Attempts != int(want) {
 			t.Errorf("%d: got %v, want an *Error of %d attempts", status, err, want)
 		}
@@ -75,7 +75,7 @@ func TestRetryAfterIsHonoured(t *testing.T) {
 				})
 			})
 			start := time.Now()
-			_, err := newClient(t, srv, client.WithBackoff(time.Millisecond, time.Second)).ListWebhooks(t.Context(), "acme")
+			_, err := newClient(t, srv, packhooks.WithBackoff(time.Millisecond, time.Second)).ListWebhooks(t.Context(), "acme")
 			if took := time.Since(start); err != nil || took < time.Second || took > 2*time.Second {
 				t.Errorf("%v after %v, want success after 1 s", err, took)
 			}
@@ -97,9 +97,9 @@ func TestRetryAfterBeyondTheCapOrTheDeadlineEndsTheCall(t *testing.T) {
 		before := len(srv.Requests())
 		srv.Inject(clienttest.RateLimited(try.retryAfter))
 		start := time.Now()
-		_, err := newClient(t, srv, client.WithBackoff(time.Millisecond, 5*time.Second)).ListWebhooks(try.ctx, "acme")
-		var e *client.Error
-		if !errors.As(err, &e) || !errors.Is(err, client.ErrRateLimited) || e.RetryAfter != try.retryAfter {
+		_, err := newClient(t, srv, packhooks.WithBackoff(time.Millisecond, 5*time.Second)).ListWebhooks(try.ctx, "acme")
+		var e *packhooks.Error
+		if !errors.As(err, &e) || !errors.Is(err, packhooks.ErrRateLimited) || e.RetryAfter != try.retryAfter {
 			t.Errorf("%s: got %v, want a 429 that says %v", name, err, try.retryAfter)
 		}
 		if took := time.Since(start); took > time.Second {
@@ -120,11 +120,11 @@ func TestCancellingEndsABackoffAtOnce(t *testing.T) {
 		cancelled = time.Now()
 		cancel()
 	})
-	_, err := newClient(t, srv, client.WithBackoff(5*time.Second, 5*time.Second)).ListWebhooks(ctx, "acme")
+	_, err := newClient(t, srv, packhooks.WithBackoff(5*time.Second, 5*time.Second)).ListWebhooks(ctx, "acme")
 	if took := time.Since(cancelled); took > 50*time.Millisecond {
 		t.Errorf("it took %v", took)
 	}
-	var e *client.Error
+	var e *packhooks.Error
 	if !errors.Is(err, context.Canceled) || !errors.As(err, &e) || e.StatusCode != 503 {
 		t.Errorf("got %v, want the context's error and the last failure", err)
 	}
@@ -136,7 +136,7 @@ func TestCancellingEndsAnAttempt(t *testing.T) {
 	ctx, cancel := context.WithTimeout(t.Context(), 200*time.Millisecond)
 	defer cancel()
 	_, err := newClient(t, srv).ListWebhooks(ctx, "acme")
-	if !errors.Is(err, context.DeadlineExceeded) || !errors.Is(err, client.ErrUnavailable) {
+	if !errors.Is(err, context.DeadlineExceeded) || !errors.Is(err, packhooks.ErrUnavailable) {
 		t.Errorf("got %v, want the context's error and the last failure", err)
 	}
 }
@@ -147,7 +147,7 @@ func TestACancelledCallSaysNothingOfTheService(t *testing.T) {
 	ctx, cancel := context.WithTimeoutCause(t.Context(), 50*time.Millisecond, errors.New("lunch"))
 	defer cancel()
 	_, err := newClient(t, srv).ListWebhooks(ctx, "acme")
-	if !errors.Is(err, context.DeadlineExceeded) || errors.Is(err, client.ErrUnavailable) {
+	if !errors.Is(err, context.DeadlineExceeded) || errors.Is(err, packhooks.ErrUnavailable) {
 		t.Errorf("got %v, want the context's error alone", err)
 	}
 }
@@ -159,7 +159,7 @@ func TestRefusedConnectionsAreUnavailable(t *testing.T) {
 	}
 	_ = l.Close()
 	_, err = newClientOf(t, testToken, "http://"+l.Addr().String()).ListWebhooks(t.Context(), "acme")
-	if !errors.Is(err, client.ErrUnavailable) || !errors.Is(err, syscall.ECONNREFUSED) {
+	if !errors.Is(err, packhooks.ErrUnavailable) || !errors.Is(err, syscall.ECONNREFUSED) {
 		t.Errorf("got %v, want ErrUnavailable and ECONNREFUSED", err)
 	}
 }
@@ -169,11 +169,11 @@ func TestAnUntrustedCertificateIsNotTriedAgain(t *testing.T) {
 	srv.Config.ErrorLog = discard
 	srv.StartTLS()
 	defer srv.Close()
-	c := newClientOf(t, testToken, srv.URL, client.WithBackoff(time.Minute, time.Minute))
+	c := newClientOf(t, testToken, srv.URL, packhooks.WithBackoff(time.Minute, time.Minute))
 	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
 	defer cancel()
 	_, err := c.ListWebhooks(ctx, "acme")
-	if err == nil || errors.Is(err, client.ErrUnavailable) {
+	if err == nil || errors.Is(err, packhooks.ErrUnavailable) {
 		t.Errorf("got %v, want an error that trying again does not mend", err)
 	}
 }
@@ -195,7 +195,7 @@ func TestDefaultsRideOutARestart(t *testing.T) {
 		}
 		back <- srv
 	})
-	c, err := client.New(testToken, client.WithBaseURL("http://"+l.Addr().String()), client.WithHTTPClient(httpClient(t)))
+	c, err := packhooks.New(testToken, packhooks.WithBaseURL("http://"+l.Addr().String()), packhooks.WithHTTPClient(httpClient(t)))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -210,7 +210,7 @@ func TestDefaultsRideOutEveryThreeSeconds(t *testing.T) {
 	for range 500 {
 		synctest.Test(t, func(t *testing.T) {
 			start, longest := time.Now(), time.Duration(0)
-			c, err := client.New(testToken, client.WithHTTPClient(&http.Client{Transport: roundTrip(func(*http.Request) (*http.Response, error) {
+			c, err := packhooks.New(testToken, packhooks.WithHTTPClient(&http.Client{Transport: roundTrip(func(*http.Request) (*http.Response, error) {
 				longest = time.Since(start)
 				return nil, syscall.ECONNREFUSED
 			})}))
@@ -218,7 +218,7 @@ func TestDefaultsRideOutEveryThreeSeconds(t *testing.T) {
 				t.Fatal(err)
 			}
 			_, err = c.ListWebhooks(t.Context(), "acme")
-			if !errors.Is(err, client.ErrUnavailable) || longest < 4*time.Second || longest > 6*time.Second {
+			if !errors.Is(err, packhooks.ErrUnavailable) || longest < 4*time.Second || longest > 6*time.Second {
 				t.Fatalf("%v; the last attempt came after %v", err, longest)
 			}
 		})

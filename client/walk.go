@@ -1,4 +1,4 @@
-package client
+package packhooks
 
 import (
 	"context"
@@ -9,7 +9,7 @@ import (
 	"strings"
 	"sync"
 
-	"github.com/packhooks/packhooks/gen/clientapi"
+	"github.com/packhooks/packhooks/client/internal/clientapi"
 )
 
 type direction bool

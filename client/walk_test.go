@@ -1,4 +1,4 @@
-package client_test
+package packhooks_test
 
 import (
 	"context"
@@ -8,11 +8,11 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/packhooks/packhooks/client"
+	packhooks "github.com/packhooks/packhooks/client"
 	"github.com/packhooks/packhooks/client/clienttest"
 )
 
-func ids(webhooks []client.Webhook) []string {
+func ids(webhooks []packhooks.Webhook) []string {
 	list := make([]string, len(webhooks))
 	for i, w := range webhooks {
 		list[i] = w.ID
@@ -23,7 +23,7 @@ func ids(webhooks []client.Webhook) []string {
 func TestPagesBothWays(t *testing.T) {
 	all := clienttest.Webhooks(60)
 	srv := clienttest.NewServer(t, clienttest.WithWebhooks("acme", all...))
-	page, err := newClient(t, srv).ListWebhooks(t.Context(), "acme", client.PerPage(25))
+	page, err := newClient(t, srv).ListWebhooks(t.Context(), "acme", packhooks.PerPage(25))
 	var forwards, backwards []string
 	for ; err == nil; page, err = page.NextPage(t.Context()) {
 		if page.PerPage != 25 {
@@ -43,17 +43,17 @@ func TestPagesBothWays(t *testing.T) {
 	if err != nil || !slices.Equal(forwards, ids(all)) || !slices.Equal(backwards, ids(all)) {
 		t.Errorf("%v; forwards %v, backwards %v", err, forwards, backwards)
 	}
-	if _, err := page.PrevPage(t.Context()); !errors.Is(err, client.ErrNoPage) {
+	if _, err := page.PrevPage(t.Context()); !errors.Is(err, packhooks.ErrNoPage) {
 		t.Errorf("before the first page: %v, want ErrNoPage", err)
 	}
 }
 
 func TestToAndFroIsNoLoop(t *testing.T) {
 	srv := clienttest.NewServer(t, clienttest.WithWebhooks("acme", clienttest.Webhooks(3)...))
-	page, err := newClient(t, srv).ListWebhooks(t.Context(), "acme", client.PerPage(1))
+	page, err := newClient(t, srv).ListWebhooks(t.Context(), "acme", packhooks.PerPage(1))
 	for range 5 {
-		for _, turn := range []func(*client.WebhookPage, context.Context) (*client.WebhookPage, error){
-			(*client.WebhookPage).NextPage, (*client.WebhookPage).NextPage, (*client.WebhookPage).PrevPage, (*client.WebhookPage).PrevPage,
+		for _, turn := range []func(*packhooks.WebhookPage, context.Context) (*packhooks.WebhookPage, error){
+			(*packhooks.WebhookPage).NextPage, (*packhooks.WebhookPage).NextPage, (*packhooks.WebhookPage).PrevPage, (*packhooks.WebhookPage).PrevPage,
 		} {
 			if err == nil {
 				page, err = turn(page, t.Context())
@@ -67,12 +67,12 @@ func TestToAndFroIsNoLoop(t *testing.T) {
 
 func TestAStepThatFailedCanBeRepeated(t *testing.T) {
 	srv := clienttest.NewServer(t, clienttest.WithWebhooks("acme", clienttest.Webhooks(3)...))
-	first, err := newClient(t, srv, client.WithMaxAttempts(1)).ListWebhooks(t.Context(), "acme", client.PerPage(1))
+	first, err := newClient(t, srv, packhooks.WithMaxAttempts(1)).ListWebhooks(t.Context(), "acme", packhooks.PerPage(1))
 	if err != nil {
 		t.Fatal(err)
 	}
 	srv.Inject(clienttest.Unavailable(0))
-	if _, err := first.NextPage(t.Context()); !errors.Is(err, client.ErrUnavailable) {
+	if _, err := first.NextPage(t.Context()); !errors.Is(err, packhooks.ErrUnavailable) {
 		t.Fatal(err)
 	}
 	for range 2 {
@@ -92,7 +92,7 @@ func TestWalkByHandMeetsALoop(t *testing.T) {
 	for ; err == nil; steps++ {
 		page, err = page.NextPage(t.Context())
 	}
-	if !errors.Is(err, client.ErrPageLoop) || steps != 4 {
+	if !errors.Is(err, packhooks.ErrPageLoop) || steps != 4 {
 		t.Errorf("%v after %d steps, want ErrPageLoop at the 4th", err, steps)
 	}
 }
@@ -101,14 +101,14 @@ func TestFromPageResumes(t *testing.T) {
 	all := clienttest.Webhooks(10)
 	srv := clienttest.NewServer(t, clienttest.WithWebhooks("acme", all...), clienttest.WithWebhooks("other", all...))
 	c := newClient(t, srv)
-	page, err := c.ListWebhooks(t.Context(), "acme", client.PerPage(4))
+	page, err := c.ListWebhooks(t.Context(), "acme", packhooks.PerPage(4))
 	if err != nil {
 		t.Fatal(err)
 	}
 	stored := page.Next
 
-	var rest []client.Webhook
-	for p, err := range c.WebhookPages(t.Context(), "acme", client.FromPage(stored)) {
+	var rest []packhooks.Webhook
+	for p, err := range c.WebhookPages(t.Context(), "acme", packhooks.FromPage(stored)) {
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -121,14 +121,14 @@ func TestFromPageResumes(t *testing.T) {
 	before := len(srv.Requests())
 	for name, try := range map[string]struct {
 		organization string
-		opts         []client.ListOption
+		opts         []packhooks.ListOption
 		want         error
 	}{
-		"another organization's link": {"other", []client.ListOption{client.FromPage(stored)}, client.ErrMalformedPage},
-		"no link":                     {"acme", []client.ListOption{client.FromPage("")}, client.ErrNoPage},
-		"with PerPage":                {"acme", []client.ListOption{client.FromPage(stored), client.PerPage(4)}, nil},
-		"per page 0":                  {"acme", []client.ListOption{client.PerPage(0)}, nil},
-		"per page beyond 32 bits":     {"acme", []client.ListOption{client.PerPage(1 << 31)}, nil},
+		"another organization's link": {"other", []packhooks.ListOption{packhooks.FromPage(stored)}, packhooks.ErrMalformedPage},
+		"no link":                     {"acme", []packhooks.ListOption{packhooks.FromPage("")}, packhooks.ErrNoPage},
+		"with PerPage":                {"acme", []packhooks.ListOption{packhooks.FromPage(stored), packhooks.PerPage(4)}, nil},
+		"per page 0":                  {"acme", []packhooks.ListOption{packhooks.PerPage(0)}, nil},
+		"per page beyond 32 bits":     {"acme", []packhooks.ListOption{packhooks.PerPage(1 << 31)}, nil},
 	} {
 		_, err := c.ListWebhooks(t.Context(), try.organization, try.opts...)
 		if err == nil || try.want != nil && !errors.Is(err, try.want) {
@@ -146,7 +146,7 @@ func TestIterators(t *testing.T) {
 
 	t.Run("stopping early fetches no further page", func(t *testing.T) {
 		before := len(srv.Requests())
-		for _, err := range c.Webhooks(t.Context(), "acme", client.PerPage(4)) {
+		for _, err := range c.Webhooks(t.Context(), "acme", packhooks.PerPage(4)) {
 			if err != nil {
 				t.Error(err)
 			}
@@ -157,7 +157,7 @@ func TestIterators(t *testing.T) {
 		}
 	})
 	t.Run("a second range begins anew", func(t *testing.T) {
-		walk := c.Webhooks(t.Context(), "acme", client.PerPage(4))
+		walk := c.Webhooks(t.Context(), "acme", packhooks.PerPage(4))
 		for range 2 {
 			n := 0
 			for _, err := range walk {
@@ -174,10 +174,10 @@ func TestIterators(t *testing.T) {
 	t.Run("an error comes once, after what came before it", func(t *testing.T) {
 		srv.Inject(nil, func(http.Handler) http.Handler { return always(403, "") })
 		webhooks, failures := 0, 0
-		for _, err := range c.Webhooks(t.Context(), "acme", client.PerPage(4)) {
+		for _, err := range c.Webhooks(t.Context(), "acme", packhooks.PerPage(4)) {
 			if err == nil {
 				webhooks++
-			} else if failures++; !errors.Is(err, client.ErrForbidden) {
+			} else if failures++; !errors.Is(err, packhooks.ErrForbidden) {
 				t.Error(err)
 			}
 		}
@@ -189,7 +189,7 @@ func TestIterators(t *testing.T) {
 		ctx, cancel := context.WithCancel(t.Context())
 		defer cancel()
 		pages := 0
-		for _, err := range c.WebhookPages(ctx, "acme", client.PerPage(4)) {
+		for _, err := range c.WebhookPages(ctx, "acme", packhooks.PerPage(4)) {
 			if pages++; pages == 2 && !errors.Is(err, context.Canceled) {
 				t.Errorf("got %v, want context.Canceled", err)
 			}

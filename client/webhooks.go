@@ -1,4 +1,4 @@
-package client
+package packhooks
 
 import (
 	"context"
@@ -7,11 +7,8 @@ import (
 	"iter"
 	"math"
 
-	"github.com/packhooks/packhooks/gen/clientapi"
+	"github.com/packhooks/packhooks/client/internal/clientapi"
 )
-
-// Webhook is a webhook subscription, as the contract describes it. EventCode is empty when it names no event.
-type Webhook = clientapi.Webhook
 
 // A WebhookPage is one page of an organization's webhooks.
 type WebhookPage struct {

@@ -1,11 +1,11 @@
-package client_test
+package packhooks_test
 
 import (
 	"errors"
 	"slices"
 	"testing"
 
-	"github.com/packhooks/packhooks/client"
+	packhooks "github.com/packhooks/packhooks/client"
 	"github.com/packhooks/packhooks/client/clienttest"
 )
 
@@ -14,8 +14,8 @@ func TestWebhooks(t *testing.T) {
 	srv := clienttest.NewServer(t, clienttest.WithWebhooks("acme", want...))
 	c := newClient(t, srv)
 
-	var got []client.Webhook
-	for w, err := range c.Webhooks(t.Context(), "acme", client.PerPage(7)) {
+	var got []packhooks.Webhook
+	for w, err := range c.Webhooks(t.Context(), "acme", packhooks.PerPage(7)) {
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -29,12 +29,12 @@ func TestWebhooks(t *testing.T) {
 	}
 
 	_, err := c.ListWebhooks(t.Context(), "other")
-	if !errors.Is(err, client.ErrForbidden) {
+	if !errors.Is(err, packhooks.ErrForbidden) {
 		t.Errorf("another organization: %v, want ErrForbidden", err)
 	}
 }
 
-func sameWebhook(a, b client.Webhook) bool {
+func sameWebhook(a, b packhooks.Webhook) bool {
 	same := a.Secret.Equal(b.Secret) && a.CreatedAt.Equal(b.CreatedAt) && a.UpdatedAt.Equal(b.UpdatedAt)
 	return same && a.ID == b.ID && a.EventCode == b.EventCode && a.Endpoint == b.Endpoint && a.Enabled == b.Enabled
 }

@@ -9,7 +9,7 @@ import (
 	"strings"
 	"time"
 
-	"github.com/packhooks/packhooks/gen/clientapi"
+	packhooks "github.com/packhooks/packhooks/client"
 )
 
 // A seek says on which side of its position a page lies.
@@ -67,11 +67,11 @@ func sum(organization string, tail []byte) []byte {
 }
 
 // bounds returns where the page of c begins and ends in the sorted list.
-func (c cursor) bounds(list []clientapi.Webhook, perPage int) (from, to int) {
+func (c cursor) bounds(list []packhooks.Webhook, perPage int) (from, to int) {
 	if c.seek == first {
 		return 0, min(perPage, len(list))
 	}
-	at, found := slices.BinarySearchFunc(list, c.position, func(w clientapi.Webhook, p position) int {
+	at, found := slices.BinarySearchFunc(list, c.position, func(w packhooks.Webhook, p position) int {
 		return comparePositions(positionOf(w), p)
 	})
 	if found && (c.seek == after || c.seek == upTo) {
@@ -83,10 +83,10 @@ func (c cursor) bounds(list []clientapi.Webhook, perPage int) (from, to int) {
 	return at, min(at+perPage, len(list))
 }
 
-func positionOf(w clientapi.Webhook) position { return position{w.CreatedAt, w.ID} }
+func positionOf(w packhooks.Webhook) position { return position{w.CreatedAt, w.ID} }
 
 // compare orders webhooks as the contract does: by creation time, then by id in byte order.
-func compare(a, b clientapi.Webhook) int { return comparePositions(positionOf(a), positionOf(b)) }
+func compare(a, b packhooks.Webhook) int { return comparePositions(positionOf(a), positionOf(b)) }
 
 func comparePositions(a, b position) int {
 	return cmp.Or(a.createdAt.Compare(b.createdAt), strings.Compare(a.id, b.id))

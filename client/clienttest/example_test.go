@@ -4,12 +4,12 @@ import (
 	"context"
 	"fmt"
 
-	"github.com/packhooks/packhooks/client"
+	packhooks "github.com/packhooks/packhooks/client"
 	"github.com/packhooks/packhooks/client/clienttest"
 )
 
 // countDisabled is the code under test.
-func countDisabled(ctx context.Context, c *client.Client, organization string) (n int, err error) {
+func countDisabled(ctx context.Context, c *packhooks.Client, organization string) (n int, err error) {
 	for webhook, err := range c.Webhooks(ctx, organization) {
 		if err != nil {
 			return 0, err
@@ -25,7 +25,7 @@ func countDisabled(ctx context.Context, c *client.Client, organization string) (
 func Example() {
 	srv := clienttest.Start(clienttest.WithWebhooks("acme", clienttest.Webhooks(60)...))
 	defer srv.Close()
-	c, err := client.New(srv.Token, client.WithBaseURL(srv.URL))
+	c, err := packhooks.New(srv.Token, packhooks.WithBaseURL(srv.URL))
 	if err != nil {
 		fmt.Println(err)
 		return

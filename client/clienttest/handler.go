@@ -8,7 +8,8 @@ import (
 	"regexp"
 	"strings"
 
-	"github.com/packhooks/packhooks/gen/clientapi"
+	packhooks "github.com/packhooks/packhooks/client"
+	"github.com/packhooks/packhooks/client/internal/clientapi"
 )
 
 var (
@@ -97,11 +98,11 @@ type wirePage struct {
 
 // A wireWebhook shows its secret, which the client's type would mask.
 type wireWebhook struct {
-	clientapi.Webhook
+	packhooks.Webhook
 	Secret string `json:"secret"`
 }
 
-func reveal(webhooks []clientapi.Webhook) []wireWebhook {
+func reveal(webhooks []packhooks.Webhook) []wireWebhook {
 	list := make([]wireWebhook, len(webhooks))
 	for i, w := range webhooks {
 		list[i] = wireWebhook{w, w.Secret.Reveal()}

@@ -7,7 +7,8 @@ import (
 	"strconv"
 	"strings"
 
-	"github.com/packhooks/packhooks/gen/clientapi"
+	packhooks "github.com/packhooks/packhooks/client"
+	"github.com/packhooks/packhooks/client/internal/clientapi"
 )
 
 const defaultPerPage = 25
@@ -68,7 +69,7 @@ func pair(part string) (name, value string, ok bool) {
 }
 
 // page cuts out of the whole list what q asks for. prev and next are nil where nothing is.
-func (q query) page(list []clientapi.Webhook) (page []clientapi.Webhook, prev, next *cursor) {
+func (q query) page(list []packhooks.Webhook) (page []packhooks.Webhook, prev, next *cursor) {
 	from, to := q.cursor.bounds(list, int(q.perPage))
 	page = list[from:to]
 	if from > 0 {

@@ -2,7 +2,7 @@
 // package client can be tested against real HTTP without the real service:
 //
 //	srv := clienttest.NewServer(t, clienttest.WithWebhooks("acme", clienttest.Webhooks(60)...))
-//	c, err := client.New(srv.Token, client.WithBaseURL(srv.URL))
+//	c, err := packhooks.New(srv.Token, packhooks.WithBaseURL(srv.URL))
 //
 // It keeps to the contract: pages with exact links in both directions, problems for whatever is wrong with a
 // request, tokens that cover some organizations. What goes wrong in production can be injected: see Server.Inject.
@@ -19,20 +19,20 @@ import (
 	"testing"
 	"time"
 
-	"github.com/packhooks/packhooks/gen/clientapi"
+	packhooks "github.com/packhooks/packhooks/client"
 )
 
 const basePath = "/v1"
 
 // A Server is a server of the API with the webhooks that a test gave it.
 type Server struct {
-	URL   string // for client.WithBaseURL
+	URL   string // for packhooks.WithBaseURL
 	Token string // covers every organization that has been given webhooks
 
 	http *httptest.Server
 
 	mu       sync.Mutex
-	webhooks map[string][]clientapi.Webhook
+	webhooks map[string][]packhooks.Webhook
 	tokens   map[string][]string
 	faults   []Fault
 	requests []Request
@@ -52,7 +52,7 @@ type Request struct {
 type Option func(*Server)
 
 // WithWebhooks gives the organization these webhooks; none of them makes it one that the server knows.
-func WithWebhooks(organizationID string, webhooks ...clientapi.Webhook) Option {
+func WithWebhooks(organizationID string, webhooks ...packhooks.Webhook) Option {
 	return func(s *Server) { s.SetWebhooks(organizationID, webhooks...) }
 }
 
@@ -73,7 +73,7 @@ func NewServer(t testing.TB, opts ...Option) *Server {
 func Start(opts ...Option) *Server {
 	s := &Server{
 		Token:    "clienttest-token",
-		webhooks: map[string][]clientapi.Webhook{},
+		webhooks: map[string][]packhooks.Webhook{},
 		tokens:   map[string][]string{},
 	}
 	for _, opt := range opts {
@@ -91,7 +91,7 @@ func (s *Server) Close() {
 }
 
 // SetWebhooks replaces the webhooks of the organization, also while a client is walking through them.
-func (s *Server) SetWebhooks(organizationID string, webhooks ...clientapi.Webhook) {
+func (s *Server) SetWebhooks(organizationID string, webhooks ...packhooks.Webhook) {
 	webhooks = slices.Clone(webhooks)
 	for i := range webhooks {
 		w := &webhooks[i]

@@ -12,7 +12,7 @@ import (
 
 	"go.uber.org/goleak"
 
-	"github.com/packhooks/packhooks/client"
+	packhooks "github.com/packhooks/packhooks/client"
 	"github.com/packhooks/packhooks/client/clienttest"
 )
 
@@ -123,7 +123,7 @@ func TestProblems(t *testing.T) {
 		if try.status == 200 || try.method == "HEAD" {
 			continue
 		}
-		var p client.Problem
+		var p packhooks.Problem
 		if err := json.Unmarshal([]byte(text), &p); err != nil || h.Get("Content-Type") != "application/problem+json" {
 			t.Errorf("%s: %v in %s", name, err, text)
 			continue
@@ -262,8 +262,8 @@ func TestFaults(t *testing.T) {
 	srv := clienttest.NewServer(t, clienttest.WithWebhooks("acme", clienttest.Webhooks(2)...))
 	transport := http.DefaultTransport.(*http.Transport).Clone()
 	defer transport.CloseIdleConnections()
-	c, err := client.New(srv.Token, client.WithBaseURL(srv.URL), client.WithMaxAttempts(1),
-		client.WithAttemptTimeout(2*time.Second), client.WithHTTPClient(&http.Client{Transport: transport}))
+	c, err := packhooks.New(srv.Token, packhooks.WithBaseURL(srv.URL), packhooks.WithMaxAttempts(1),
+		packhooks.WithAttemptTimeout(2*time.Second), packhooks.WithHTTPClient(&http.Client{Transport: transport}))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -272,10 +272,10 @@ func TestFaults(t *testing.T) {
 		want  error
 	}{
 		"none":         {nil, nil},
-		"rate limited": {clienttest.RateLimited(1500 * time.Millisecond), client.ErrRateLimited},
-		"unavailable":  {clienttest.Unavailable(time.Second), client.ErrUnavailable},
+		"rate limited": {clienttest.RateLimited(1500 * time.Millisecond), packhooks.ErrRateLimited},
+		"unavailable":  {clienttest.Unavailable(time.Second), packhooks.ErrUnavailable},
 		"a bit slow":   {clienttest.Slow(time.Millisecond), nil},
-		"too slow":     {clienttest.Slow(time.Hour), client.ErrUnavailable},
+		"too slow":     {clienttest.Slow(time.Hour), packhooks.ErrUnavailable},
 		"truncated":    {clienttest.Truncated(), io.ErrUnexpectedEOF},
 		"cut":          {clienttest.Cut(), io.ErrUnexpectedEOF},
 	} {
@@ -285,7 +285,7 @@ func TestFaults(t *testing.T) {
 		if try.want == nil && err != nil || try.want != nil && !errors.Is(err, try.want) {
 			t.Errorf("%s: got %v, want %v", name, err, try.want)
 		}
-		var answer *client.Error
+		var answer *packhooks.Error
 		if errors.As(err, &answer) && (answer.RetryAfter < time.Second || answer.RetryAfter%time.Second != 0) {
 			t.Errorf("%s: Retry-After is %v", name, answer.RetryAfter)
 		}

@@ -3,7 +3,7 @@ package main
 import (
 	"context"
 
-	"github.com/packhooks/packhooks/client"
+	client "github.com/packhooks/packhooks/client"
 )
 
 type exportCmd struct {

@@ -13,7 +13,7 @@ import (
 
 	"github.com/schollz/progressbar/v3"
 
-	"github.com/packhooks/packhooks/client"
+	client "github.com/packhooks/packhooks/client"
 	"github.com/packhooks/packhooks/server/document"
 	"github.com/packhooks/packhooks/server/store"
 )

@@ -10,7 +10,7 @@ import (
 	"strconv"
 	"time"
 
-	"github.com/packhooks/packhooks/client"
+	client "github.com/packhooks/packhooks/client"
 )
 
 type listCmd struct {

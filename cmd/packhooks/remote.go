@@ -9,7 +9,7 @@ import (
 	"strings"
 	"syscall"
 
-	"github.com/packhooks/packhooks/client"
+	client "github.com/packhooks/packhooks/client"
 )
 
 // credentials are what a server of the API wants to see. A variable counts only when neither flag is there.

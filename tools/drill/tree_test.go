@@ -20,7 +20,7 @@ type repository struct {
 
 // generatedGo and generated are what `make generate` writes.
 var (
-	generatedGo = []string{"gen/clientapi/clientapi.gen.go", "gen/serverapi/serverapi.gen.go"}
+	generatedGo = []string{"client/models.gen.go", "client/internal/clientapi/clientapi.gen.go", "gen/serverapi/serverapi.gen.go"}
 	generated   = append([]string{"docs/contract.md"}, generatedGo...)
 )
 

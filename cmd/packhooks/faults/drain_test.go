@@ -12,7 +12,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/packhooks/packhooks/client"
+	client "github.com/packhooks/packhooks/client"
 )
 
 func TestDrain(t *testing.T) {

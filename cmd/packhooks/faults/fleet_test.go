@@ -13,7 +13,7 @@ import (
 
 	"github.com/jackc/pgx/v5"
 
-	"github.com/packhooks/packhooks/client"
+	client "github.com/packhooks/packhooks/client"
 )
 
 // fleet is several servers on one database.

@@ -16,7 +16,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/packhooks/packhooks/client"
+	client "github.com/packhooks/packhooks/client"
 	"github.com/packhooks/packhooks/server"
 )
 

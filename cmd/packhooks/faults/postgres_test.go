@@ -15,7 +15,7 @@ import (
 
 	"github.com/jackc/pgx/v5"
 
-	"github.com/packhooks/packhooks/client"
+	client "github.com/packhooks/packhooks/client"
 	"github.com/packhooks/packhooks/server/store/postgres/postgrestest"
 )
 

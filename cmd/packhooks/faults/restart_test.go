@@ -7,7 +7,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/packhooks/packhooks/client"
+	client "github.com/packhooks/packhooks/client"
 )
 
 // The promise is for a server that is away for up to 2 s. The gap between its end and its start grows to 1.8 s, and

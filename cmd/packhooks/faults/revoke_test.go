@@ -9,7 +9,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/packhooks/packhooks/client"
+	client "github.com/packhooks/packhooks/client"
 )
 
 // Every revocation is a process of its own, timed from its start to its end, as an operator would.

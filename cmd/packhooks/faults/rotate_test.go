@@ -10,7 +10,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/packhooks/packhooks/client"
+	client "github.com/packhooks/packhooks/client"
 )
 
 // Readers try each request once, so that nothing is made good by trying again.

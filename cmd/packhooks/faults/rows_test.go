@@ -13,7 +13,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/packhooks/packhooks/client"
+	client "github.com/packhooks/packhooks/client"
 )
 
 // secretOf is the signing secret of a webhook, so that whoever reads it can tell whether it is the right one.

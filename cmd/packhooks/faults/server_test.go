@@ -15,7 +15,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/packhooks/packhooks/client"
+	client "github.com/packhooks/packhooks/client"
 )
 
 // service is a running packhooks serve.

@@ -10,7 +10,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/packhooks/packhooks/client"
+	client "github.com/packhooks/packhooks/client"
 )
 
 // unavailable reports whether err is a 503 that says when to come back.

@@ -8,7 +8,7 @@ import (
 	"fmt"
 	"strings"
 
-	"github.com/packhooks/packhooks/client"
+	client "github.com/packhooks/packhooks/client"
 )
 
 const killedRows = 3000 // of an organization that is imported

@@ -14,8 +14,10 @@ import (
 	"time"
 
 	"github.com/oapi-codegen/runtime"
-	"github.com/packhooks/packhooks/client/secret"
 )
+
+// ServerURLPackCloud defines the Server URL for Pack Cloud
+const ServerURLPackCloud = "https://api.pack.cloud/v1"
 
 // PageLinks Links to the neighbouring pages, absolute. Each is null exactly when nothing is there at the moment.
 type PageLinks struct {
@@ -105,7 +107,7 @@ type Webhook struct {
 	// Secret The secret used for signing the webhook request.
 	//
 	// Example: q9NhjkjV9o
-	Secret secret.Secret `json:"secret"`
+	Secret string `json:"secret"`
 
 	// Enabled Whether events are sent.
 	//

@@ -1,4 +1,4 @@
-package secret_test
+package packhooks_test
 
 import (
 	"bytes"
@@ -12,18 +12,18 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/packhooks/packhooks/client/secret"
+	packhooks "github.com/packhooks/packhooks/client"
 )
 
 const text = "q9NhjkjV9o"
 
 func TestRevealIsTheOneWayOut(t *testing.T) {
-	s := secret.New(text)
+	s := packhooks.NewSecret(text)
 	if s.Reveal() != text {
 		t.Error("Reveal does not return the text")
 	}
 	var out bytes.Buffer
-	for _, v := range []any{s, &s, []secret.Secret{s}, struct{ S secret.Secret }{s}, struct{ s secret.Secret }{s}, map[string]secret.Secret{"a": s}} {
+	for _, v := range []any{s, &s, []packhooks.Secret{s}, struct{ S packhooks.Secret }{s}, struct{ s packhooks.Secret }{s}, map[string]packhooks.Secret{"a": s}} {
 		for _, verb := range "vTtbcoOqxXUeEfFgGspd" {
 			fmt.Fprintf(&out, "%"+string(verb)+"%+"+string(verb)+"%#"+string(verb), v, v, v)
 		}
@@ -38,21 +38,21 @@ func TestRevealIsTheOneWayOut(t *testing.T) {
 			t.Error("the text was printed")
 		}
 	}
-	if n := strings.Count(out.String(), secret.Mask); n < 100 {
+	if n := strings.Count(out.String(), packhooks.SecretMask); n < 100 {
 		t.Errorf("the mask was printed %d times", n)
 	}
 }
 
 func TestEqual(t *testing.T) {
 	for _, try := range []struct {
-		a, b secret.Secret
+		a, b packhooks.Secret
 		want bool
 	}{
-		{secret.New(text), secret.New(text), true},
-		{secret.New(text), secret.New(text + "x"), false},
-		{secret.New(text), secret.New("q9NhjkjV9O"), false},
-		{secret.New(text), secret.Secret{}, false},
-		{secret.New(""), secret.Secret{}, true},
+		{packhooks.NewSecret(text), packhooks.NewSecret(text), true},
+		{packhooks.NewSecret(text), packhooks.NewSecret(text + "x"), false},
+		{packhooks.NewSecret(text), packhooks.NewSecret("q9NhjkjV9O"), false},
+		{packhooks.NewSecret(text), packhooks.Secret{}, false},
+		{packhooks.NewSecret(""), packhooks.Secret{}, true},
 	} {
 		if got := try.a.Equal(try.b); got != try.want {
 			t.Errorf("equal: %t, want %t", got, try.want)
@@ -61,14 +61,14 @@ func TestEqual(t *testing.T) {
 			t.Errorf("deeply equal: %t, want %t", got, try.want)
 		}
 	}
-	if reflect.TypeFor[secret.Secret]().Comparable() {
+	if reflect.TypeFor[packhooks.Secret]().Comparable() {
 		t.Error("== compiles, and would compare pointers")
 	}
 }
 
 func TestRoundTrips(t *testing.T) {
 	type document struct {
-		Secret secret.Secret `json:"secret"`
+		Secret packhooks.Secret `json:"secret"`
 	}
 	for text, want := range map[string]string{
 		`{"secret": "q9NhjkjV9o"}`:    "q9NhjkjV9o",
@@ -88,12 +88,12 @@ func TestRoundTrips(t *testing.T) {
 		}
 	}
 
-	d := document{secret.New(text)}
+	d := document{packhooks.NewSecret(text)}
 	masked, err := json.Marshal(d)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := json.Unmarshal(masked, &d); !errors.Is(err, secret.ErrMasked) {
+	if err := json.Unmarshal(masked, &d); !errors.Is(err, packhooks.ErrMaskedSecret) {
 		t.Errorf("reading what was marshalled: %v, want ErrMasked", err)
 	}
 	if d.Secret.Reveal() != text {
