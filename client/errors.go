@@ -12,45 +12,45 @@ import (
 	"unicode"
 )
 
-// What an error of this package is, by errors.Is.
+// Sentinel errors, matched with errors.Is.
 var (
+	ErrInvalidArgument  = errors.New("invalid argument")                   // of this package's functions; nothing was sent
 	ErrUnauthorized     = errors.New("token is not valid")                 // 401
 	ErrForbidden        = errors.New("token does not cover this")          // 403
 	ErrNotFound         = errors.New("not found")                          // 404
 	ErrRateLimited      = errors.New("rate limit exceeded")                // 429
-	ErrUnavailable      = errors.New("service is unavailable")             // 502, 503, 504, or the connection failed
-	ErrCrossOrigin      = errors.New("redirect to another origin refused") // the token never goes there
-	ErrPageLoop         = errors.New("page links form a loop")             // a link came again within one walk
-	ErrNoPage           = errors.New("no such page")                       // beyond the first or last page
+	ErrUnavailable      = errors.New("service is unavailable")             // 408, 425, 502 to 504, 520 to 524, 529, or a failed connection
+	ErrCrossOrigin      = errors.New("redirect to another origin refused") // the token is not sent there
+	ErrPageLoop         = errors.New("page links form a loop")             // a link came a second time within one walk
+	ErrNoPage           = errors.New("no such page")                       // before the first page or after the last
 	ErrMalformedPage    = errors.New("malformed page")                     // a 2xx body, a link or a redirect that breaks the contract
-	ErrResponseTooLarge = errors.New("response too large")                 // more than WithMaxResponseBytes
+	ErrResponseTooLarge = errors.New("response too large")                 // more bytes than WithMaxResponseBytes, or 10,000 webhooks
+	ErrTooMany          = errors.New("too many items")                     // more than Collect was told to expect
 )
 
-// An Error is an answer with a status other than 2xx. Match it with errors.As, or by its meaning with errors.Is.
+// An Error is a response with a status other than 2xx. Match it with errors.As, or by its meaning with errors.Is.
 //
 // fmt, slog and encoding/json leave out Body and Header, whatever the verb: a server may have put anything there.
 type Error struct {
-	StatusCode int
+	Response
 	Method     string
-	Path       string   // of the request, without the query
-	RequestID  string   // the server's name for the exchange; may be empty
-	Problem    *Problem // nil when the body held none
-
+	Path       string        // of the request, without the query
+	Problem    *Problem      // what the body says, also in other shapes than RFC 9457; nil when it says nothing
 	Body       []byte        `json:"-"` // at most 64 KiB of it
-	Header     http.Header   `json:"-"`
-	RetryAfter time.Duration // how long the server asked to wait; 0 when it did not
-	Attempts   int           // how many requests were sent
+	RetryAfter time.Duration // how long the server asked to wait (RFC 9110, section 10.2.3); 0 when it did not
 }
 
-// Error names the status, what the server said of it, how long it wants to be left alone, and the request id.
+// Error returns the status, what the server says about it, how long it asks to wait, and the request id.
 func (e *Error) Error() string {
 	var b strings.Builder
 	b.WriteString(strings.TrimSpace(strconv.Itoa(e.StatusCode) + " " + http.StatusText(e.StatusCode)))
 	if text := e.detail(); text != "" {
 		b.WriteString(": " + text)
+	} else if mediaType := e.mediaType(); mediaType != "" {
+		b.WriteString(" (got " + mediaType + ")")
 	}
 	if e.RetryAfter > 0 {
-		b.WriteString("; try again in " + e.RetryAfter.String())
+		b.WriteString("; try again in " + e.RetryAfter.Round(time.Millisecond).String())
 	}
 	if e.RequestID != "" {
 		b.WriteString(" (request id " + printable(e.RequestID) + ")")
@@ -74,7 +74,7 @@ func (e *Error) detail() string {
 	return printable(text)
 }
 
-// Is reports whether the status is what target stands for.
+// Is reports whether target is the sentinel error of e's status.
 func (e *Error) Is(target error) bool {
 	switch e.StatusCode {
 	case http.StatusUnauthorized:
@@ -85,21 +85,19 @@ func (e *Error) Is(target error) bool {
 		return target == ErrNotFound
 	case http.StatusTooManyRequests:
 		return target == ErrRateLimited
-	case http.StatusBadGateway, http.StatusServiceUnavailable, http.StatusGatewayTimeout:
-		return target == ErrUnavailable
 	}
-	return false
+	return target == ErrUnavailable && e.StatusCode != http.StatusInternalServerError && transient(e.StatusCode)
 }
 
-// Format writes the error's text for every verb. It is a method of the value, so that one that was copied does
-// not print its body either.
+// Format writes the error's text for every verb. It is a method of the value, so that a copy does not print its
+// body either.
 func (e Error) Format(f fmt.State, _ rune) { _, _ = io.WriteString(f, e.Error()) }
 
 // LogValue returns the error's text (log/slog).
 func (e Error) LogValue() slog.Value { return slog.StringValue(e.Error()) }
 
-// A callError says what was being done. Unlike fmt.Errorf's it prints its text for every verb: for one that does
-// not fit, fmt would print the fields of the *Error within.
+// A callError adds what was being done. Unlike the error of fmt.Errorf it prints its text for every verb: for verbs
+// that do not fit, fmt prints the fields.
 type callError struct {
 	doing string
 	cause error
@@ -109,21 +107,9 @@ func (e *callError) Error() string              { return e.doing + ": " + e.caus
 func (e *callError) Unwrap() error              { return e.cause }
 func (e *callError) Format(f fmt.State, _ rune) { _, _ = io.WriteString(f, e.Error()) }
 
-// A connectionError is an attempt that brought no whole answer.
-type connectionError struct {
-	attempts int
-	cause    error
+func invalid(format string, args ...any) error {
+	return fmt.Errorf("%w: %w", ErrInvalidArgument, fmt.Errorf(format, args...))
 }
-
-func (e *connectionError) Error() string {
-	if e.attempts == 1 {
-		return e.cause.Error()
-	}
-	return fmt.Sprintf("%v (%d attempts)", e.cause, e.attempts)
-}
-
-func (e *connectionError) Unwrap() error        { return e.cause }
-func (e *connectionError) Is(target error) bool { return target == ErrUnavailable }
 
 // printable keeps a server's words to one line of bounded length: they end up in logs and terminals.
 func printable(text string) string {

@@ -18,7 +18,7 @@ func TestSentinels(t *testing.T) {
 		429: packhooks.ErrRateLimited, 500: nil, 502: packhooks.ErrUnavailable, 503: packhooks.ErrUnavailable, 504: packhooks.ErrUnavailable,
 	} {
 		for _, sentinel := range all {
-			if got := errors.Is(&packhooks.Error{StatusCode: status}, sentinel); got != errors.Is(want, sentinel) {
+			if got := errors.Is(&packhooks.Error{Response: packhooks.Response{StatusCode: status}}, sentinel); got != errors.Is(want, sentinel) {
 				t.Errorf("%d is %v: %t", status, sentinel, got)
 			}
 		}
@@ -38,10 +38,15 @@ func TestErrorTexts(t *testing.T) {
 		"title alone":    {always(400, `{"title": "No"}`), "400 Bad Request: No"},
 		"plain message":  {always(401, `{"message": "Unauthenticated."}`), "401 Unauthorized: Unauthenticated."},
 		"no body":        {always(404, ""), "404 Not Found"},
-		"not an object":  {always(404, `"x"`), "404 Not Found"},
-		"HTML":           {always(404, "<html>"), "404 Not Found"},
+		"not an object":  {always(404, `"x"`), "404 Not Found (got text/plain)"},
+		"HTML":           {always(404, "<html>"), "404 Not Found (got text/html)"},
+		"plain text":     {always(404, "no route matched"), "404 Not Found: no route matched"},
+		"OAuth":          {always(401, `{"error": "invalid_token", "error_description": "expired"}`), "401 Unauthorized: expired"},
+		"error alone":    {always(401, `{"error": "invalid_token"}`), "401 Unauthorized: invalid_token"},
+		"nested error":   {always(401, `{"error": {"code": 3, "message": "expired"}}`), "401 Unauthorized: expired"},
+		"Laravel":        {always(422, `{"message": "invalid", "errors": {"per_page": ["too large", "odd"], "a": ["b"]}}`), "422 Unprocessable Entity: invalid; a: b; per_page: too large, odd"},
 		"unknown status": {always(499, ""), "499"},
-		"retry after":    {always(429, "", "Retry-After", "30"), "429 Too Many Requests; try again in 30s"},
+		"retry after":    {always(429, "", "Retry-After", "90"), "429 Too Many Requests; try again in 1m30s"},
 		"terminal codes": {always(400, `{"detail": "a\u001b[31m\nb\u202ec"}`), "400 Bad Request: a [31m b c"},
 		"long": {always(400, `{"detail": "`+strings.Repeat("é", 1000)+`"}`),
 			"400 Bad Request: " + strings.Repeat("é", 300) + "…"},
@@ -55,14 +60,14 @@ func TestErrorTexts(t *testing.T) {
 
 func TestErrorFields(t *testing.T) {
 	srv := clienttest.NewServer(t, clienttest.WithWebhooks("acme"))
-	srv.Inject(clienttest.RateLimited(time.Minute))
+	srv.Inject(clienttest.RateLimited(2 * time.Minute))
 	_, err := newClient(t, srv).ListWebhooks(t.Context(), "acme")
 	var e *packhooks.Error
 	if !errors.As(err, &e) {
 		t.Fatal(err)
 	}
 	if e.StatusCode != 429 || e.Method != "GET" || e.Path != "/v1/organizations/acme/webhooks" || e.RequestID != "clienttest-fault" ||
-		e.RetryAfter != time.Minute || e.Attempts != 1 {
+		e.RetryAfter != 2*time.Minute || e.Attempts != 1 {
 		t.Errorf("got %+v of %s %s, %d attempts", e, e.Method, e.Path, e.Attempts)
 	}
 	if e.Problem == nil || e.Problem.Title != "Too Many Requests" || !strings.Contains(string(e.Body), e.Problem.Title) {

@@ -96,7 +96,7 @@ func ExampleFromPage() {
 func ExampleError() {
 	srv := clienttest.Start(clienttest.WithWebhooks("acme"))
 	defer srv.Close()
-	srv.Inject(clienttest.RateLimited(time.Minute))
+	srv.Inject(clienttest.RateLimited(time.Hour))
 
 	c, err := packhooks.New(srv.Token, packhooks.WithBaseURL(srv.URL))
 	if err != nil {
@@ -116,6 +116,6 @@ func ExampleError() {
 		}
 	}
 	// Output:
-	// come back in 1m0s
+	// come back in 1h0m0s
 	// ask for another token: listing webhooks of "globex": 403 Forbidden: the token does not cover this organization (request id clienttest-1)
 }

@@ -73,7 +73,7 @@ func hostileAnswers() []hostile {
 		redirectedTo("redirect to another path", "/moved"),
 		redirectedTo("redirect to another organization by way of a path that fits", "/api/v1"+operation, "/v1/organizations/other/webhooks"),
 		{
-			name: "redirect to itself", text: "stopped after 10 redirects", requests: 10,
+			name: "redirect to itself", want: packhooks.ErrUnavailable, text: "stopped after 10 redirects", requests: 10,
 			serve: fixed(func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, r.URL.Path, http.StatusFound) }),
 		},
 
@@ -86,15 +86,15 @@ func hostileAnswers() []hostile {
 			serve: fixed(always(429, "", "Retry-After", "Fri, 31 Dec 9999 23:59:59 GMT")),
 		},
 		{
-			name: "429 with a negative Retry-After", want: packhooks.ErrRateLimited, status: 429, requests: 4,
+			name: "429 with a negative Retry-After", want: packhooks.ErrRateLimited, status: 429, requests: 8,
 			serve: fixed(always(429, "", "Retry-After", "-1")),
 		},
 		{
-			name: "502 HTML", want: packhooks.ErrUnavailable, status: 502, text: "502 Bad Gateway", requests: 4,
+			name: "502 HTML", want: packhooks.ErrUnavailable, status: 502, text: "502 Bad Gateway", requests: 8,
 			serve: fixed(always(502, "<html>upstream sent nothing</html>", "Content-Type", "text/html")),
 		},
 		{
-			name: "500 with broken JSON", status: 500, text: "500 Internal Server Error",
+			name: "500 with broken JSON", status: 500, text: "500 Internal Server Error", requests: 8,
 			serve: fixed(always(500, `{"detail": "x`, "Content-Type", "application/problem+json")),
 		},
 		{
@@ -128,7 +128,7 @@ func hostileAnswers() []hostile {
 			}),
 		},
 		{
-			name: "slow-loris body", want: packhooks.ErrUnavailable, text: "no whole answer within 500ms", requests: 2,
+			name: "slow-loris body", want: packhooks.ErrUnavailable, text: "no complete response within 500ms", requests: 2,
 			opts: []packhooks.Option{packhooks.WithAttemptTimeout(500 * time.Millisecond), packhooks.WithMaxAttempts(2)},
 			serve: fixed(func(w http.ResponseWriter, r *http.Request) {
 				for r.Context().Err() == nil {
@@ -139,7 +139,7 @@ func hostileAnswers() []hostile {
 			}),
 		},
 		{
-			name: "connection reset mid-body", want: packhooks.ErrUnavailable, text: "(4 attempts)", requests: 4,
+			name: "connection reset mid-body", want: packhooks.ErrUnavailable, text: "(8 attempts)", requests: 8,
 			serve: fixed(func(w http.ResponseWriter, _ *http.Request) {
 				w.Header().Set("Content-Length", "1000")
 				_, _ = io.WriteString(w, `{"data": [`)
@@ -148,7 +148,7 @@ func hostileAnswers() []hostile {
 			}),
 		},
 		{
-			name: "orderly end mid-body", want: packhooks.ErrUnavailable, text: "unexpected EOF", requests: 4,
+			name: "orderly end mid-body", want: packhooks.ErrUnavailable, text: "unexpected EOF", requests: 8,
 			serve: fixed(func(w http.ResponseWriter, _ *http.Request) {
 				w.Header().Set("Content-Length", "1000")
 				_, _ = io.WriteString(w, `{"data": [`)
@@ -157,7 +157,7 @@ func hostileAnswers() []hostile {
 			}),
 		},
 		{
-			name: "no HTTP at all", want: packhooks.ErrUnavailable, requests: 4,
+			name: "no HTTP at all", want: packhooks.ErrUnavailable, requests: 8,
 			serve: fixed(func(w http.ResponseWriter, _ *http.Request) { reset(w) }),
 		},
 	}

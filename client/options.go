@@ -1,48 +1,63 @@
 package packhooks
 
 import (
-	"errors"
-	"fmt"
+	"context"
 	"log/slog"
 	"math"
 	"net/http"
 	"net/url"
 	"runtime"
 	"strings"
+	"sync"
 	"time"
 )
 
-// An Option changes how a Client works.
+// An Option configures a Client.
 type Option func(*config) error
 
 type config struct {
 	baseURL          *url.URL
 	http             *http.Client
+	token            func(context.Context) (string, error)
 	maxAttempts      int
 	minWait, maxWait time.Duration
+	maxRetryAfter    time.Duration
 	attemptTimeout   time.Duration
 	maxBytes         int64
 	userAgent        string
-	log              *slog.Logger
+	hooks            []func(context.Context, Attempt)
 }
 
-func defaults() *config {
+func defaults() config {
 	base, _ := parseBaseURL(DefaultBaseURL)
-	return &config{
+	return config{
 		baseURL:        base,
-		http:           &http.Client{},
-		maxAttempts:    4,
+		http:           &http.Client{Transport: sharedTransport()},
+		maxAttempts:    8,
 		minWait:        100 * time.Millisecond,
-		maxWait:        5 * time.Second,
+		maxWait:        2 * time.Second,
+		maxRetryAfter:  time.Minute,
 		attemptTimeout: 30 * time.Second,
 		maxBytes:       10 << 20,
 		userAgent:      "packhooks/" + Version + " (" + strings.Fields(runtime.Version())[0] + ")",
-		log:            slog.New(slog.DiscardHandler),
 	}
 }
 
-// WithBaseURL sends requests below another URL than DefaultBaseURL, such as http://127.0.0.1:8080/v1. One with a
-// query, a fragment or userinfo is refused. The token travels in clear over http.
+// sharedTransport is http.DefaultTransport, but for more idle connections to one host: with its two, concurrent
+// calls open a connection for most requests.
+var sharedTransport = sync.OnceValue(func() http.RoundTripper {
+	standard, ok := http.DefaultTransport.(*http.Transport)
+	if !ok {
+		return http.DefaultTransport
+	}
+	t := standard.Clone()
+	t.MaxIdleConnsPerHost = 64
+	t.MaxResponseHeaderBytes = 1 << 20
+	return t
+})
+
+// WithBaseURL sets the URL that requests go below, such as http://127.0.0.1:8080/v1. The default is DefaultBaseURL.
+// A query, a fragment or userinfo in it is an error. Over http the token travels in clear text.
 func WithBaseURL(base string) Option {
 	return func(c *config) (err error) {
 		c.baseURL, err = parseBaseURL(base)
@@ -50,90 +65,128 @@ func WithBaseURL(base string) Option {
 	}
 }
 
-// WithHTTPClient uses a copy of hc: its Transport, Jar and Timeout, the last for each attempt. Its CheckRedirect
-// is asked after this package's own rule, which refuses to leave the base URL's origin.
+// WithHTTPClient sends requests through a copy of hc: its Transport, its Jar, and its Timeout for each attempt. Its
+// CheckRedirect is called after this package's own check, which refuses to leave the base URL's origin.
 //
-// The default is an empty http.Client, which takes http.DefaultTransport and so its proxy settings.
+// The default has the settings of http.DefaultTransport, proxies included, and keeps up to 64 idle connections.
 func WithHTTPClient(hc *http.Client) Option {
 	return func(c *config) error {
 		if hc == nil {
-			return errors.New("the HTTP client is nil")
+			return invalid("the HTTP client is nil")
 		}
 		c.http = hc
 		return nil
 	}
 }
 
-// WithMaxAttempts sends a request at most n times; 1 turns retries off. The default is 4.
+// WithTokenSource gets the token of each attempt from source, which may be called concurrently. An error of source
+// ends the call; errors.Is and errors.As find it.
+func WithTokenSource(source func(ctx context.Context) (token string, err error)) Option {
+	return func(c *config) error {
+		if source == nil {
+			return invalid("the token source is nil")
+		}
+		c.token = source
+		return nil
+	}
+}
+
+// WithMaxAttempts sends a request at most n times, redirects not counted. 1 turns retries off. The default is 8.
 func WithMaxAttempts(n int) Option {
 	return func(c *config) error {
-		if n < 1 {
-			return fmt.Errorf("max attempts %d: want at least 1", n)
-		}
 		c.maxAttempts = n
-		return nil
+		return check(n >= 1 && n <= math.MaxInt32, "max attempts %d: want at least 1", n)
 	}
 }
 
-// WithBackoff waits about shortest after the first failure and seven times longer after each further one, at most
-// longest; up to a quarter of a wait is taken off at random, so that clients do not come back all at once. A
-// Retry-After that is longer than the wait is waited for instead. One beyond longest ends the call at once with the
-// typed error, as does a wait that outlasts the context's deadline.
+// WithBackoff waits shortest after the first failure and twice as long after each further one, up to longest. Up to
+// half of each wait is taken off at random, so that clients do not return all at once.
 //
-// The default is 100 ms and 5 s. With 4 attempts those are waits of 0.1, 0.7 and 4.9 s, at least 4.2 s together:
-// enough for a server that is restarted and away for 3 s.
+// The default is 100 ms and 2 s. With 8 attempts that is 3.5 to 7.1 s in all: enough for the restart of a server.
 func WithBackoff(shortest, longest time.Duration) Option {
 	return func(c *config) error {
-		if shortest <= 0 || longest < shortest {
-			return fmt.Errorf("backoff of %v to %v: want 0 < shortest <= longest", shortest, longest)
-		}
 		c.minWait, c.maxWait = shortest, longest
-		return nil
+		return check(shortest > 0 && longest >= shortest, "backoff of %v to %v: want 0 < shortest <= longest", shortest, longest)
 	}
 }
 
-// WithAttemptTimeout gives each attempt d, reading the body included. The default is 30 s.
+// WithMaxRetryAfter sets the longest Retry-After (RFC 9110, section 10.2.3) that is waited for. The wait is the
+// server's time and, at random, up to as much again. A longer Retry-After, or one beyond the context's deadline,
+// ends the call at once with the *Error. The default is 60 s.
+func WithMaxRetryAfter(limit time.Duration) Option {
+	return func(c *config) error {
+		c.maxRetryAfter = limit
+		return check(limit >= 0, "max Retry-After %v: want at least 0", limit)
+	}
+}
+
+// WithAttemptTimeout limits each attempt, reading the body included, to d. The default is 30 s.
 func WithAttemptTimeout(d time.Duration) Option {
 	return func(c *config) error {
-		if d <= 0 {
-			return fmt.Errorf("attempt timeout %v: want more than 0", d)
-		}
 		c.attemptTimeout = d
-		return nil
+		return check(d > 0, "attempt timeout %v: want more than 0", d)
 	}
 }
 
-// WithMaxResponseBytes refuses a response body of more than n bytes, after decompression, with
-// ErrResponseTooLarge. The default is 10 MiB; a page of 100 webhooks is 25 kB where endpoints are short.
+// WithMaxResponseBytes limits a response body to n bytes, after decompression. A larger one is ErrResponseTooLarge.
+// The default is 10 MiB: the largest page that the contract allows has 4.9 MB, and a usual one of 100 webhooks 25 kB.
 func WithMaxResponseBytes(n int64) Option {
 	return func(c *config) error {
-		if n < 1 || n == math.MaxInt64 {
-			return fmt.Errorf("max response bytes %d: want 1 to %d", n, int64(math.MaxInt64-1))
-		}
 		c.maxBytes = n
-		return nil
+		return check(n >= 1 && n < math.MaxInt64, "max response bytes %d: want at least 1", n)
 	}
 }
 
 // WithUserAgent puts product, such as "shop/1.4", before this package's own User-Agent.
 func WithUserAgent(product string) Option {
 	return func(c *config) error {
-		if product == "" || strings.ContainsFunc(product, func(r rune) bool { return r < ' ' || r > '~' }) {
-			return fmt.Errorf("user agent %q: want printable ASCII", product)
-		}
 		c.userAgent = product + " " + c.userAgent
-		return nil
+		return check(product != "" && visible(product), "user agent %q: want printable ASCII", product)
 	}
 }
 
-// WithLogger logs each attempt to log at debug level: method, path, status, duration and request id, never the
-// token, a body or a query. By default nothing is logged.
+// WithLogger logs each attempt at debug level: method, path, status, duration and request id, but neither the token
+// nor a body or query. By default nothing is logged.
 func WithLogger(log *slog.Logger) Option {
 	return func(c *config) error {
 		if log == nil {
-			return errors.New("the logger is nil")
+			return invalid("the logger is nil")
 		}
-		c.log = log
+		return WithAttemptHook(func(ctx context.Context, a Attempt) {
+			attrs := []any{"method", a.Method, "path", a.Path, "attempt", a.Number, "duration", a.Duration}
+			if a.StatusCode != 0 {
+				attrs = append(attrs, "status", a.StatusCode, "request_id", a.RequestID)
+			}
+			if a.Err != nil {
+				attrs = append(attrs, "error", a.Err)
+			}
+			log.DebugContext(ctx, "request", attrs...)
+		})(c)
+	}
+}
+
+// An Attempt is one request of a call, and what became of it.
+type Attempt struct {
+	Method     string
+	Path       string // without the query
+	Number     int    // 1 for the first of a call
+	Duration   time.Duration
+	StatusCode int    // 0 when no response arrived
+	RequestID  string // the server's name for the request; may be empty
+	Err        error  // nil for a 2xx response with a well-formed body
+}
+
+// WithAttemptHook calls hook after each attempt, in the goroutine of the call: for metrics, say.
+func WithAttemptHook(hook func(ctx context.Context, a Attempt)) Option {
+	return func(c *config) error {
+		c.hooks = append(c.hooks, hook)
+		return check(hook != nil, "the attempt hook is nil")
+	}
+}
+
+func check(ok bool, format string, args ...any) error {
+	if ok {
 		return nil
 	}
+	return invalid(format, args...)
 }

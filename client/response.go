@@ -2,34 +2,95 @@ package packhooks
 
 import (
 	"bytes"
-	"encoding/json"
-	"errors"
 	"fmt"
 	"io"
+	"log/slog"
+	"mime"
 	"net/http"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
 )
 
-// maxErrorBytes is how much of an error's body is kept: enough for a problem or the head of a proxy's page.
-const maxErrorBytes = 64 << 10
+// A Response is what a call learned from the response besides its body.
+//
+// fmt, slog and encoding/json leave out Header: a server may have put anything there.
+type Response struct {
+	StatusCode int
+	RequestID  string      // the server's name for the request (X-Request-Id); may be empty
+	Header     http.Header `json:"-"`
+	Attempts   int         // how many requests were sent, redirects not counted
+
+	Deprecation time.Time // when the endpoint became or becomes deprecated (RFC 9745); zero when not said
+	Sunset      time.Time // when the endpoint is expected to stop working (RFC 8594); zero when not said
+}
+
+// Format writes the status for every verb.
+func (r Response) Format(f fmt.State, _ rune) { _, _ = io.WriteString(f, r.status()) }
+
+// LogValue returns the status (log/slog).
+func (r Response) LogValue() slog.Value { return slog.StringValue(r.status()) }
+
+func (r Response) status() string { return fmt.Sprintf("%d (%d attempts)", r.StatusCode, r.Attempts) }
+
+func newResponse(resp *http.Response, token string) Response {
+	r := Response{StatusCode: resp.StatusCode, Header: resp.Header.Clone()}
+	for _, values := range r.Header {
+		for i := range values {
+			values[i] = mask(values[i], token)
+		}
+	}
+	r.RequestID = r.Header.Get(requestIDHeader)
+	r.Sunset, _ = http.ParseTime(r.Header.Get("Sunset"))
+	deprecation := r.Header.Get("Deprecation") // "@" and seconds; drafts of the RFC had an HTTP-date
+	if seconds, err := strconv.ParseInt(strings.TrimPrefix(deprecation, "@"), 10, 64); err == nil {
+		r.Deprecation = time.Unix(seconds, 0).UTC()
+	} else {
+		r.Deprecation, _ = http.ParseTime(deprecation)
+	}
+	return r
+}
+
+const requestIDHeader = "X-Request-Id"
+
+// mediaType is the body's media type, if it is the name of one.
+func (r Response) mediaType() string {
+	mediaType, _, err := mime.ParseMediaType(r.Header.Get("Content-Type"))
+	if err != nil || len(mediaType) > 60 {
+		return ""
+	}
+	return mediaType
+}
+
+// received describes a body that is not what it should be: "got 200 text/html, br".
+func (r Response) received() string {
+	text := "got " + strconv.Itoa(r.StatusCode)
+	if mediaType := r.mediaType(); mediaType != "" {
+		text += " " + mediaType
+	}
+	if encoding := r.Header.Get("Content-Encoding"); slices.Contains([]string{"gzip", "br", "deflate", "zstd", "compress"}, encoding) {
+		text += ", " + encoding
+	}
+	return text
+}
+
+// ended reports whether resp tells the end of its body. A body without a length that only the connection's end
+// closes may have been cut short.
+func ended(resp *http.Response) bool {
+	return resp.ContentLength >= 0 || resp.Uncompressed || resp.ProtoMajor > 1 || len(resp.TransferEncoding) > 0
+}
 
 const (
 	usualBytes = 32 << 10 // a page of 100 webhooks whose endpoints are short
-	mostAtOnce = 1 << 20  // is set aside on the word of a Content-Length
+	mostAtOnce = 1 << 20  // is set aside because of a Content-Length
 )
 
-// A payload is a response body that was read whole.
-type payload struct{ *bytes.Buffer }
-
-func (payload) Close() error { return nil }
-
-// content returns the body that a doer left in resp.
-func content(resp *http.Response) []byte { return resp.Body.(payload).Bytes() }
-
-// readPayload replaces resp.Body, unless it is larger than limit, by what it held.
-func readPayload(resp *http.Response, limit int64) error {
+// readBody returns the body of resp unless it is larger than limit.
+func readBody(resp *http.Response, limit int64) ([]byte, error) {
 	tooLarge := fmt.Errorf("%w: more than %d bytes", ErrResponseTooLarge, limit)
 	if resp.ContentLength > limit {
-		return tooLarge
+		return nil, tooLarge
 	}
 	size := resp.ContentLength
 	if size < 0 {
@@ -38,54 +99,18 @@ func readPayload(resp *http.Response, limit int64) error {
 	var b bytes.Buffer
 	b.Grow(int(min(size, mostAtOnce)) + bytes.MinRead)
 	if _, err := b.ReadFrom(io.LimitReader(resp.Body, limit+1)); err != nil {
-		return fmt.Errorf("reading the response body: %w", err)
+		return nil, err
 	}
 	if int64(b.Len()) > limit {
-		return tooLarge
+		return nil, tooLarge
 	}
-	resp.Body = payload{&b}
-	return nil
+	return b.Bytes(), nil
 }
 
-// newError reads resp, whose status is not 2xx. A body that cannot be read or parsed takes nothing from the status.
-func newError(req *http.Request, resp *http.Response, token Secret, limit int64) *Error {
-	body, _ := io.ReadAll(io.LimitReader(resp.Body, min(limit, maxErrorBytes)))
-	e := &Error{
-		StatusCode: resp.StatusCode,
-		Method:     req.Method,
-		Path:       req.URL.EscapedPath(),
-		Body:       []byte(withoutToken(string(body), token)),
-		Header:     headerWithoutToken(resp.Header, token),
-		RetryAfter: retryAfter(resp.Header),
+// mask hides the token in what came from the server, which may echo a request. A token as short as a word is left.
+func mask(text, token string) string {
+	if len(token) < 8 {
+		return text
 	}
-	e.Problem = parseProblem(e.Body, resp.StatusCode)
-	e.RequestID = e.Header.Get("X-Request-Id")
-	if e.RequestID == "" && e.Problem != nil {
-		e.RequestID = e.Problem.RequestID
-	}
-	return e
-}
-
-// parseProblem returns nil unless body is a JSON object that says something. A member of the wrong type does not
-// hide the others.
-func parseProblem(body []byte, status int) *Problem {
-	var wire struct {
-		Problem
-		Message string `json:"message"`
-	}
-	var wrongType *json.UnmarshalTypeError
-	if err := json.Unmarshal(body, &wire); err != nil && !errors.As(err, &wrongType) {
-		return nil
-	}
-	p := wire.Problem
-	if p.Detail == "" {
-		p.Detail = wire.Message
-	}
-	if p.Detail == "" && p.Title == "" {
-		return nil
-	}
-	if p.Status == 0 {
-		p.Status = int32(status)
-	}
-	return &p
+	return strings.ReplaceAll(text, token, SecretMask)
 }

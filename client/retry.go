@@ -11,40 +11,55 @@ import (
 	"time"
 )
 
-// retry tells whether to send req again after its nth attempt failed with err, and how long to wait first.
-func (d *doer) retry(req *http.Request, err error, n int) (wait time.Duration, again bool) {
-	if n >= d.cfg.maxAttempts || req.Method != http.MethodGet {
+// transient reports whether a response with this status may be followed by a better one.
+func transient(status int) bool {
+	switch status {
+	case http.StatusRequestTimeout, http.StatusTooEarly, http.StatusTooManyRequests, http.StatusInternalServerError,
+		http.StatusBadGateway, http.StatusServiceUnavailable, http.StatusGatewayTimeout,
+		520, 521, 522, 523, 524, // of CDNs whose origin fails
+		529: // overloaded
+		return true
+	}
+	return false
+}
+
+// retry reports whether to send req again after n attempts, the last of which failed with err, and how long to wait.
+func (s *sender) retry(req *http.Request, err error, n int) (wait time.Duration, again bool) {
+	if n >= s.maxAttempts || req.Method != http.MethodGet {
 		return 0, false
+	}
+	left := time.Duration(math.MaxInt64)
+	if deadline, ok := req.Context().Deadline(); ok {
+		left = time.Until(deadline)
 	}
 	var connection *connectionError
 	var status *Error
 	switch {
-	case errors.As(err, &connection):
-	case errors.As(err, &status) && (errors.Is(status, ErrRateLimited) || errors.Is(status, ErrUnavailable)):
-		if status.RetryAfter > d.cfg.maxWait {
+	case errors.As(err, &connection) && !connection.permanent:
+	case errors.As(err, &status) && transient(status.StatusCode):
+		if status.RetryAfter > s.maxRetryAfter || status.RetryAfter >= left {
 			return 0, false
 		}
-		wait = status.RetryAfter + rand.N(d.cfg.minWait) //nolint:gosec // spreads load, guards nothing
+		wait = status.RetryAfter
+		wait += random(min(wait, (left-wait)/2)) // or all clients that were sent away return together
 	default:
 		return 0, false
 	}
-	wait = max(wait, d.cfg.backoff(n))
-	deadline, limited := req.Context().Deadline()
-	return wait, !limited || time.Until(deadline) > wait
+	wait = max(wait, s.backoff(n))
+	return wait, wait < left
 }
 
 // backoff is the wait after the nth failure: see WithBackoff.
-func (c *config) backoff(n int) time.Duration {
-	const factor = 7
-	wait := c.minWait
-	for ; n > 1 && wait < c.maxWait; n-- {
-		if wait > c.maxWait/factor {
-			wait = c.maxWait
-			break
-		}
-		wait *= factor
+func (s *sender) backoff(n int) time.Duration {
+	wait := s.minWait
+	for ; n > 1 && wait < s.maxWait; n-- {
+		wait += min(wait, s.maxWait-wait)
 	}
-	return wait - rand.N(wait/4+1) //nolint:gosec // spreads load, guards nothing
+	return wait - random(wait/2)
+}
+
+func random(below time.Duration) time.Duration {
+	return rand.N(below + 1) //nolint:gosec // spreads load, guards nothing
 }
 
 // pause waits for d, or returns ctx's error as soon as it has one.
@@ -59,25 +74,25 @@ func pause(ctx context.Context, d time.Duration) error {
 	}
 }
 
-// retryAfter reads Retry-After: seconds, or an HTTP-date, which is taken relative to the server's own Date so that
-// a clock that is wrong on one side does not matter. What is neither, or lies in the past, is 0; more seconds than
-// a Duration holds are the longest Duration.
-func retryAfter(h http.Header) time.Duration {
-	text := strings.TrimSpace(h.Get("Retry-After"))
-	if text != "" && strings.Trim(text, "0123456789") == "" {
-		seconds, err := strconv.ParseInt(text, 10, 64)
-		if err != nil || seconds > int64(math.MaxInt64/time.Second) {
-			return math.MaxInt64
-		}
-		return time.Duration(seconds) * time.Second
-	}
-	at, err := http.ParseTime(text)
-	if err != nil {
-		return 0
-	}
+// retryAfter reads the longest Retry-After: seconds, or an HTTP-date, which is taken relative to the server's own
+// Date so that a wrong clock on one side does not matter. What is neither, or lies in the past, is 0; more seconds
+// than a Duration holds are the longest Duration.
+func retryAfter(h http.Header) (longest time.Duration) {
 	now, err := http.ParseTime(h.Get("Date"))
 	if err != nil {
 		now = time.Now()
 	}
-	return max(at.Sub(now), 0)
+	for _, text := range h.Values("Retry-After") {
+		text = strings.TrimSpace(text)
+		if at, err := http.ParseTime(text); err == nil {
+			longest = max(longest, at.Sub(now))
+		} else if text != "" && strings.Trim(text, "0123456789") == "" {
+			seconds, err := strconv.ParseInt(text, 10, 64)
+			if err != nil || seconds > int64(math.MaxInt64/time.Second) {
+				return math.MaxInt64
+			}
+			longest = max(longest, time.Duration(seconds)*time.Second)
+		}
+	}
+	return longest
 }

@@ -6,6 +6,7 @@ import (
 	"net"
 	"net/http"
 	"net/http/httptest"
+	"strings"
 	"sync/atomic"
 	"syscall"
 	"testing"
@@ -18,8 +19,8 @@ import (
 
 func TestWhichStatusIsTriedAgain(t *testing.T) {
 	for status, want := range map[int]int32{
-		400: 1, 401: 1, 403: 1, 404: 1, 405: 1, 409: 1, 500: 1, 501: 1,
-		429: 3, 502: 3, 503: 3, 504: 3,
+		400: 1, 401: 1, 403: 1, 404: 1, 405: 1, 409: 1, 501: 1, 505: 1, 525: 1,
+		408: 3, 425: 3, 429: 3, 500: 3, 502: 3, 503: 3, 504: 3, 520: 3, 521: 3, 522: 3, 523: 3, 524: 3, 529: 3,
 	} {
 		var requests atomic.Int32
 		url := serve(t, func(w http.ResponseWriter, _ *http.Request) {
@@ -76,8 +77,8 @@ func TestRetryAfterIsHonoured(t *testing.T) {
 			})
 			start := time.Now()
 			_, err := newClient(t, srv, packhooks.WithBackoff(time.Millisecond, time.Second)).ListWebhooks(t.Context(), "acme")
-			if took := time.Since(start); err != nil || took < time.Second || took > 2*time.Second {
-				t.Errorf("%v after %v, want success after 1 s", err, took)
+			if took := time.Since(start); err != nil || took < time.Second || took > 3*time.Second {
+				t.Errorf("%v after %v, want success after 1 to 2 s", err, took)
 			}
 		})
 	}
@@ -91,7 +92,7 @@ func TestRetryAfterBeyondTheCapOrTheDeadlineEndsTheCall(t *testing.T) {
 		ctx        context.Context
 		retryAfter time.Duration
 	}{
-		"cap":      {t.Context(), 6 * time.Second},
+		"cap":      {t.Context(), 61 * time.Second},
 		"deadline": {soon, 4 * time.Second},
 	} {
 		before := len(srv.Requests())
@@ -173,8 +174,8 @@ func TestAnUntrustedCertificateIsNotTriedAgain(t *testing.T) {
 	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
 	defer cancel()
 	_, err := c.ListWebhooks(ctx, "acme")
-	if err == nil || errors.Is(err, packhooks.ErrUnavailable) {
-		t.Errorf("got %v, want an error that trying again does not mend", err)
+	if !errors.Is(err, packhooks.ErrUnavailable) || strings.Contains(err.Error(), "attempts") {
+		t.Errorf("got %v, want ErrUnavailable after one attempt", err)
 	}
 }
 
@@ -218,7 +219,7 @@ func TestDefaultsRideOutEveryThreeSeconds(t *testing.T) {
 				t.Fatal(err)
 			}
 			_, err = c.ListWebhooks(t.Context(), "acme")
-			if !errors.Is(err, packhooks.ErrUnavailable) || longest < 4*time.Second || longest > 6*time.Second {
+			if !errors.Is(err, packhooks.ErrUnavailable) || longest < 3500*time.Millisecond || longest > 7100*time.Millisecond {
 				t.Fatalf("%v; the last attempt came after %v", err, longest)
 			}
 		})

@@ -1,9 +1,14 @@
 package packhooks
 
 import (
+	"crypto/aes"
+	"crypto/cipher"
+	"crypto/rand"
 	"crypto/subtle"
+	"encoding/binary"
 	"errors"
 	"fmt"
+	"hash/maphash"
 	"io"
 	"log/slog"
 )
@@ -14,29 +19,34 @@ const SecretMask = "[redacted]"
 // ErrMaskedSecret reports a mask where a secret belongs: text that had been printed or marshalled was read back.
 var ErrMaskedSecret = errors.New("reading a masked secret: the real value was never written")
 
-// Secret is a signing secret. The zero value holds none.
+// A Secret is a webhook's signing secret. The zero value holds none.
 //
-// Its text sits behind a pointer, as fmt walks into the unexported fields of a struct without calling their
-// methods. It cannot be compared with ==; use Equal.
+// fmt, log/slog, encoding/json and encoding/xml show [SecretMask]; encoding/gob returns an error. Tools that print
+// by reflection (spew, testify, go-cmp) find an encrypted text. [Secret.Reveal] is the only way to the plain one.
+//
+// Secrets cannot be compared with ==. Use [Secret.Equal]; reflect.DeepEqual works too.
 type Secret struct {
 	_ [0]func()
-	v *string
+	v *string // sealed; behind a pointer, as fmt walks unexported fields without calling methods
 }
 
 // NewSecret returns a Secret that holds text.
-func NewSecret(text string) Secret {
-	if text == "" {
+func NewSecret(text string) Secret { return newSecret([]byte(text)) }
+
+func newSecret(text []byte) Secret {
+	if len(text) == 0 {
 		return Secret{}
 	}
-	return Secret{v: &text}
+	sealed := string(seal(text))
+	return Secret{v: &sealed}
 }
 
-// Reveal returns the text: the one way out.
+// Reveal returns the plain text, or "" when s holds none.
 func (s Secret) Reveal() string {
 	if s.v == nil {
 		return ""
 	}
-	return *s.v
+	return string(open([]byte(*s.v)))
 }
 
 // IsZero reports whether s holds no text.
@@ -56,15 +66,52 @@ func (s Secret) Format(f fmt.State, _ rune) { _, _ = io.WriteString(f, SecretMas
 // LogValue returns SecretMask (log/slog).
 func (s Secret) LogValue() slog.Value { return slog.StringValue(SecretMask) }
 
-// MarshalText returns SecretMask (encoding). It serves encoding/json, xml and gob too.
+// MarshalText returns SecretMask. It serves encoding/json and encoding/xml. [Webhook.RevealJSON] writes the text.
 func (s Secret) MarshalText() ([]byte, error) { return []byte(SecretMask), nil }
 
-// UnmarshalText reads the text of a secret; SecretMask is ErrMaskedSecret, so that a value that was marshalled and read back
-// can never replace the real one. It serves encoding/json too, where null leaves s as it is.
+// UnmarshalText reads the plain text of a secret. SecretMask is ErrMaskedSecret, so that a value that was marshalled
+// and read back never replaces the real one. It serves encoding/json, where null leaves s unchanged.
 func (s *Secret) UnmarshalText(text []byte) error {
 	if string(text) == SecretMask {
 		return ErrMaskedSecret
 	}
-	*s = NewSecret(string(text))
+	*s = newSecret(text)
 	return nil
+}
+
+// Texts are sealed with a key of the process. Equal texts have equal seals, so that reflect.DeepEqual works.
+var (
+	sealKey  = newSealKey()
+	sealSeed = maphash.MakeSeed()
+)
+
+const tagSize = 8
+
+func newSealKey() cipher.Block {
+	key := make([]byte, aes.BlockSize)
+	_, _ = rand.Read(key) // never fails (crypto/rand)
+	block, _ := aes.NewCipher(key)
+	return block
+}
+
+// seal returns the hash of text, followed by text encrypted in counter mode from that hash.
+func seal(text []byte) []byte {
+	tag := maphash.Bytes(sealSeed, text)
+	out := binary.LittleEndian.AppendUint64(make([]byte, 0, tagSize+len(text)+aes.BlockSize), tag)
+	return append(out, crypt(out[tagSize:], text, tag)...)
+}
+
+func open(sealed []byte) []byte {
+	return crypt(nil, sealed[tagSize:], binary.LittleEndian.Uint64(sealed))
+}
+
+// crypt encrypts or decrypts text, using the room beyond the end of buf if there is enough.
+func crypt(buf, text []byte, tag uint64) []byte {
+	for n := uint64(0); len(buf) < len(text); n++ {
+		buf = binary.LittleEndian.AppendUint64(binary.LittleEndian.AppendUint64(buf, tag), n)
+		block := buf[len(buf)-aes.BlockSize:]
+		sealKey.Encrypt(block, block)
+	}
+	subtle.XORBytes(buf, buf, text)
+	return buf[:len(text)]
 }

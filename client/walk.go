@@ -1,93 +1,82 @@
 package packhooks
 
 import (
-	"context"
 	"fmt"
 	"net/http"
 	"net/url"
 	"slices"
 	"strings"
 	"sync"
-
-	"github.com/packhooks/packhooks/client/internal/clientapi"
 )
 
-type direction bool
+// maxEmpty is how many pages of a walk may be empty in a row. A walk goes on after one: its webhooks may have been
+// deleted.
+const maxEmpty = 100
 
-const (
-	forward  direction = true
-	backward direction = false
-)
-
-// A walk is where a page stands among those reached from link to link in one direction.
-type walk struct {
-	direction direction
-	step      int
-	query     string // that the page was asked for with
-	trail     *trail
-}
-
-// A trail tells which step of a walk followed which query. Taking a step again is no loop: a caller may repeat
-// one that failed.
+// A trail is the queries of the pages of one walk in one direction. It only grows, so that walks share what they
+// have in common: a page stands at an index of its trail, and one that is not the last forks it.
 type trail struct {
-	mu    sync.Mutex
-	steps map[string]int
+	mu      sync.Mutex
+	queries []string
+	index   map[string]int
 }
 
-// start begins a walk in d at the page that is asked for with query.
-func start(d direction, query string) *walk {
-	return &walk{direction: d, query: query, trail: &trail{steps: map[string]int{query: 0}}}
+// passed reports whether query is among the first n.
+func (t *trail) passed(query string, n int) bool {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	i, ok := t.index[query]
+	return ok && i < n
 }
 
-// next returns the walk at the page that query asks for.
-func (w *walk) next(d direction, query string) (*walk, error) {
-	if w.direction != d {
-		w = start(d, w.query)
-	}
-	step := w.step + 1
-	w.trail.mu.Lock()
-	defer w.trail.mu.Unlock()
-	if taken, ok := w.trail.steps[query]; ok && taken != step {
-		return nil, fmt.Errorf("%w: the link of page %d was followed before", ErrPageLoop, step)
-	}
-	w.trail.steps[query] = step
-	return &walk{direction: d, step: step, query: query, trail: w.trail}, nil
-}
-
-// follow returns an editor that asks for the page of link, or for the first one when link is empty. The link's
-// query is all that is taken from it, so that no link can send a request, and the token, anywhere else.
-func (c *Client) follow(link string) clientapi.RequestEditorFn {
-	return func(_ context.Context, req *http.Request) error {
-		if link == "" {
-			return nil
+// step returns a trail of the first n queries, and query behind them.
+func (t *trail) step(query string, n int) *trail {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if n < len(t.queries) {
+		fork := &trail{}
+		for i, q := range t.queries[:n] {
+			fork.step(q, i)
 		}
-		u, err := req.URL.Parse(link)
-		if err != nil || strings.ContainsFunc(u.RawQuery, func(r rune) bool { return r <= ' ' || r > '~' }) {
-			return fmt.Errorf("%w: a link is not a URL", ErrMalformedPage)
-		}
-		if operation := operationOf(req, c.base); !endsIn(u.EscapedPath(), operation) {
-			return fmt.Errorf("%w: a link leads to %q, not to %q", ErrMalformedPage, printable(u.Path), operation)
-		}
-		req.URL.RawQuery = u.RawQuery
-		return nil
+		t = fork
 	}
+	if t.index == nil {
+		t.index = map[string]int{}
+	}
+	t.queries = append(t.queries, query)
+	t.index[query] = n
+	return t
 }
 
-// arrive returns an editor that sets *at to where the request leads from w, the start of a walk if w is nil.
-func (w *walk) arrive(d direction, at **walk) clientapi.RequestEditorFn {
-	return func(_ context.Context, req *http.Request) (err error) {
-		if w == nil {
-			*at = start(d, req.URL.RawQuery)
-			return nil
-		}
-		*at, err = w.next(d, req.URL.RawQuery)
-		return err
+// follow makes req, which asks for the first page, ask for that of link. The link's query is all that is taken from
+// it, so that no link can send a request, and the token, anywhere else. Parameters that the caller gave and the link
+// lacks are added: without them, the next pages would be of another list, or of another size.
+func follow(req *http.Request, link string, base *url.URL) error {
+	u, err := req.URL.Parse(link)
+	if err != nil || len(link) > maxLink || !visible(u.RawQuery) || strings.Contains(u.RawQuery, " ") {
+		return fmt.Errorf("%w: a link is not a URL of at most %d bytes", ErrMalformedPage, maxLink)
 	}
+	if operation := operationOf(req.URL, base); !endsIn(u.EscapedPath(), operation) {
+		return fmt.Errorf("%w: a link does not lead to %q", ErrMalformedPage, operation)
+	}
+	query, given := u.RawQuery, strings.Split(u.RawQuery, "&")
+	for own := range strings.SplitSeq(req.URL.RawQuery, "&") {
+		if !slices.ContainsFunc(given, func(p string) bool { return parameter(p) == parameter(own) }) && own != "" {
+			query = strings.TrimPrefix(query+"&"+own, "&")
+		}
+	}
+	req.URL.RawQuery = query
+	return nil
 }
 
-// operationOf returns the path that req, made by this package, asks for below base.
-func operationOf(req *http.Request, base *url.URL) string {
-	return strings.TrimPrefix(req.URL.EscapedPath(), base.EscapedPath())
+func parameter(pair string) string {
+	name, _, _ := strings.Cut(pair, "=")
+	return unescaped(name)
+}
+
+// operationOf returns the path that u, made by this package, has below base.
+func operationOf(u, base *url.URL) string {
+	return strings.TrimPrefix(u.EscapedPath(), base.EscapedPath())
 }
 
 // endsIn reports whether the last segments of path are those of tail, however they are escaped.
@@ -98,10 +87,15 @@ func endsIn(path, tail string) bool {
 
 func segments(path string) []string {
 	list := strings.Split(strings.TrimPrefix(path, "/"), "/")
-	for i, segment := range list {
-		if plain, err := url.PathUnescape(segment); err == nil {
-			list[i] = plain
-		}
+	for i := range list {
+		list[i] = unescaped(list[i])
 	}
 	return list
+}
+
+func unescaped(text string) string {
+	if plain, err := url.PathUnescape(text); err == nil {
+		return plain
+	}
+	return text
 }

@@ -126,9 +126,8 @@ func TestFromPageResumes(t *testing.T) {
 	}{
 		"another organization's link": {"other", []packhooks.ListOption{packhooks.FromPage(stored)}, packhooks.ErrMalformedPage},
 		"no link":                     {"acme", []packhooks.ListOption{packhooks.FromPage("")}, packhooks.ErrNoPage},
-		"with PerPage":                {"acme", []packhooks.ListOption{packhooks.FromPage(stored), packhooks.PerPage(4)}, nil},
-		"per page 0":                  {"acme", []packhooks.ListOption{packhooks.PerPage(0)}, nil},
-		"per page beyond 32 bits":     {"acme", []packhooks.ListOption{packhooks.PerPage(1 << 31)}, nil},
+		"per page 0":                  {"acme", []packhooks.ListOption{packhooks.PerPage(0)}, packhooks.ErrInvalidArgument},
+		"per page beyond 32 bits":     {"acme", []packhooks.ListOption{packhooks.PerPage(1 << 31)}, packhooks.ErrInvalidArgument},
 	} {
 		_, err := c.ListWebhooks(t.Context(), try.organization, try.opts...)
 		if err == nil || try.want != nil && !errors.Is(err, try.want) {

@@ -2,10 +2,11 @@ package packhooks
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"iter"
+	"maps"
 	"math"
+	"net/http"
 
 	"github.com/packhooks/packhooks/client/internal/clientapi"
 )
@@ -13,63 +14,106 @@ import (
 // A WebhookPage is one page of an organization's webhooks.
 type WebhookPage struct {
 	Webhooks []Webhook
-	PerPage  int    // the most that the page may hold; 0 when the server did not say
-	Prev     string // link to the page before; empty on the first
-	Next     string // link to the page after; empty on the last. Store it to resume: see FromPage
+	PerPage  int      // the most that the page may hold; 0 when the server did not say
+	Prev     string   // link to the previous page; empty on the first
+	Next     string   // link to the next page; empty on the last. Store it to resume: see FromPage
+	Response Response // status, request id and headers
 
-	client       *Client
+	walk walk
+}
+
+// A walk is where a page stands among those reached from link to link in one direction.
+type walk struct {
+	client       *Client // nil for a page that was not fetched
 	organization string
-	walk         *walk
+	options      ListOptions
+	query        string // that the page was asked for with
+	trail        *trail
+	steps        int // of the trail, up to this page
+	backward     bool
+	empty        int // pages in a row, up to this page
 }
 
-// A ListOption says where and how to begin listing.
-type ListOption func(*listing) error
-
-type listing struct {
-	params clientapi.ListWebhooksParams
-	link   string
+// ListOptions are what the options of one call amount to. A fake of Client reads them by NewListOptions.
+type ListOptions struct {
+	PerPage   int         // see PerPage; 0 when not given
+	Link      string      // see FromPage; empty when not given
+	RequestID string      // see WithRequestID; empty when not given
+	Header    http.Header // see WithHeader; nil when not given
 }
 
-// PerPage asks for pages of at most n items. The server's default is 25 and its maximum 100.
-func PerPage(n int) ListOption {
-	return func(l *listing) error {
-		if n < 1 || n > math.MaxInt32 {
-			return fmt.Errorf("%d items per page: want at least 1", n)
+// A ListOption says how to list.
+type ListOption func(*ListOptions) error
+
+// NewListOptions applies opts. Invalid options are errors ([ErrInvalidArgument]).
+func NewListOptions(opts ...ListOption) (o ListOptions, err error) {
+	for _, opt := range opts {
+		if opt == nil {
+			return o, invalid("an option is nil")
 		}
-		size := clientapi.PerPage(n)
-		l.params.PerPage = &size
+		if err := opt(&o); err != nil {
+			return o, err
+		}
+	}
+	return o, nil
+}
+
+// PerPage asks for pages of at most n webhooks. The contract's default is 25 and its maximum 100. Without it, the
+// server decides.
+func PerPage(n int) ListOption {
+	return func(o *ListOptions) error {
+		o.PerPage = n
+		return check(n >= 1 && n <= math.MaxInt32, "%d webhooks per page: want at least 1", n)
+	}
+}
+
+// FromPage begins at the page of link, which is the Prev or Next of an earlier page. The page size of the link
+// counts more than PerPage. An empty link is ErrNoPage, and one of another organization ErrMalformedPage.
+func FromPage(link string) ListOption {
+	return func(o *ListOptions) error {
+		if o.Link = link; link == "" {
+			return fmt.Errorf("%w: the link is empty", ErrNoPage)
+		}
 		return nil
 	}
 }
 
-// FromPage begins at the page of link, which is the Prev or Next of an earlier page. An empty link is ErrNoPage;
-// one of another organization is ErrMalformedPage. It cannot be combined with PerPage: the link has its own.
-func FromPage(link string) ListOption {
-	return func(l *listing) error {
-		if link == "" {
-			return fmt.Errorf("%w: the link is empty", ErrNoPage)
+// WithRequestID sends id as X-Request-Id, for the server's log.
+func WithRequestID(id string) ListOption {
+	return func(o *ListOptions) error {
+		o.RequestID = id
+		return check(id != "" && visible(id), "the request id is not printable ASCII")
+	}
+}
+
+// WithHeader sends a further header with each request of the call. Those that this package sets, or that change how
+// the body is read, are refused.
+func WithHeader(name, value string) ListOption {
+	return func(o *ListOptions) error {
+		o.Header = maps.Clone(o.Header)
+		if o.Header == nil {
+			o.Header = http.Header{}
 		}
-		l.link = link
-		return nil
+		o.Header.Add(name, value)
+		switch http.CanonicalHeaderKey(name) {
+		case "", "Accept", "Accept-Encoding", "Authorization", "Connection", "Content-Length", "Host", "Range", "Transfer-Encoding", "User-Agent":
+			return invalid("header %q cannot be set", name)
+		}
+		return check(visible(name) && visible(value), "header %q is not printable ASCII", name)
 	}
 }
 
 // ListWebhooks returns one page of the organization's webhooks: the first, unless FromPage names another.
 func (c *Client) ListWebhooks(ctx context.Context, organizationID string, opts ...ListOption) (*WebhookPage, error) {
-	var l listing
-	for _, opt := range opts {
-		if err := opt(&l); err != nil {
-			return nil, listError(organizationID, err)
-		}
+	options, err := NewListOptions(opts...)
+	if err != nil {
+		return nil, listError(organizationID, err)
 	}
-	if l.link != "" && l.params.PerPage != nil {
-		return nil, listError(organizationID, errors.New("FromPage and PerPage exclude each other"))
-	}
-	return c.webhookPage(ctx, organizationID, &l.params, l.link, nil, forward)
+	return c.fetch(ctx, walk{organization: organizationID, options: options}, options.Link, false)
 }
 
-// WebhookPages returns the organization's webhooks page by page. The walk begins anew each time that it is ranged
-// over; an error comes once, with a nil page, and ends it.
+// WebhookPages returns the organization's webhooks page by page, fetching each when the loop comes to it. Each range
+// starts a new walk. On error it yields (nil, err) once and stops.
 func (c *Client) WebhookPages(ctx context.Context, organizationID string, opts ...ListOption) iter.Seq2[*WebhookPage, error] {
 	return func(yield func(*WebhookPage, error) bool) {
 		page, err := c.ListWebhooks(ctx, organizationID, opts...)
@@ -79,8 +123,8 @@ func (c *Client) WebhookPages(ctx context.Context, organizationID string, opts .
 	}
 }
 
-// Webhooks returns the organization's webhooks, fetching each page when the loop comes to it. The walk begins anew
-// each time that it is ranged over; an error comes once, with a zero Webhook, and ends it.
+// Webhooks returns the organization's webhooks, fetching each page when the loop comes to it. Each range starts a
+// new walk. On error it yields a zero Webhook and the error once and stops.
 func (c *Client) Webhooks(ctx context.Context, organizationID string, opts ...ListOption) iter.Seq2[Webhook, error] {
 	return func(yield func(Webhook, error) bool) {
 		for page, err := range c.WebhookPages(ctx, organizationID, opts...) {
@@ -97,90 +141,117 @@ func (c *Client) Webhooks(ctx context.Context, organizationID string, opts ...Li
 	}
 }
 
-// NextPage fetches the page after p. After the last page it is ErrNoPage.
-func (p *WebhookPage) NextPage(ctx context.Context) (*WebhookPage, error) {
-	return p.turn(ctx, forward, p.Next)
-}
+// NextPage fetches the page after p. After the last page it returns ErrNoPage.
+func (p *WebhookPage) NextPage(ctx context.Context) (*WebhookPage, error) { return p.turn(ctx, false) }
 
-// PrevPage fetches the page before p. Before the first page it is ErrNoPage.
-func (p *WebhookPage) PrevPage(ctx context.Context) (*WebhookPage, error) {
-	return p.turn(ctx, backward, p.Prev)
-}
+// PrevPage fetches the page before p. Before the first page it returns ErrNoPage.
+func (p *WebhookPage) PrevPage(ctx context.Context) (*WebhookPage, error) { return p.turn(ctx, true) }
 
-func (p *WebhookPage) turn(ctx context.Context, d direction, link string) (*WebhookPage, error) {
-	if link == "" || p.client == nil {
-		return nil, listError(p.organization, ErrNoPage)
+func (p *WebhookPage) turn(ctx context.Context, backward bool) (*WebhookPage, error) {
+	if p == nil || p.walk.client == nil {
+		return nil, invalid("turning a page: the page was not fetched by a Client")
 	}
-	return p.client.webhookPage(ctx, p.organization, nil, link, p.walk, d)
+	link := p.Next
+	if backward {
+		link = p.Prev
+	}
+	if link == "" {
+		return nil, listError(p.walk.organization, ErrNoPage)
+	}
+	return p.walk.client.fetch(ctx, p.walk, link, backward)
 }
 
-// webhookPage fetches the page of link, or the first one by params, that lies in direction d of from.
-func (c *Client) webhookPage(ctx context.Context, organizationID string, params *clientapi.ListWebhooksParams, link string, from *walk, d direction) (*WebhookPage, error) {
-	if err := checkSegment(organizationID); err != nil {
-		return nil, listError(organizationID, err)
-	}
-	var at *walk
-	resp, err := c.api.ListWebhooks(ctx, organizationID, params, c.follow(link), from.arrive(d, &at))
+// fetch returns the page of link, or the first one, that comes after from.
+func (c *Client) fetch(ctx context.Context, from walk, link string, backward bool) (*WebhookPage, error) {
+	page, err := c.page(ctx, from, link, backward)
 	if err != nil {
-		return nil, listError(organizationID, err)
+		return nil, listError(from.organization, err)
 	}
-	page, err := decodeWebhookPage(content(resp))
-	if err != nil {
-		return nil, listError(organizationID, err)
-	}
-	page.client, page.organization, page.walk = c, organizationID, at
 	return page, nil
+}
+
+func (c *Client) page(ctx context.Context, w walk, link string, backward bool) (*WebhookPage, error) {
+	switch id := w.organization; {
+	case c == nil || c.sender == nil:
+		return nil, invalid("the client was not made by New")
+	case ctx == nil:
+		return nil, invalid("the context is nil")
+	case id == "" || id == "." || id == "..": // the request would be for another path
+		return nil, invalid(`the organization id is empty, "." or ".."`)
+	}
+	s := c.sender()
+	req, err := w.request(ctx, s, link)
+	if err != nil {
+		return nil, err
+	}
+	if w.trail == nil || w.backward != backward { // a new walk, from the page that was turned
+		w.trail, w.steps, w.empty = &trail{}, 0, 0
+		if w.client != nil {
+			w.trail, w.steps = w.trail.step(w.query, 0), 1
+		}
+	}
+	w.client, w.backward, w.query = c, backward, req.URL.RawQuery
+	if w.trail.passed(w.query, w.steps) {
+		return nil, fmt.Errorf("%w: the link of page %d was followed before", ErrPageLoop, w.steps)
+	}
+	var page *WebhookPage
+	err = s.send(req, func(r *response) (err error) {
+		page, err = decodePage(ctx, r)
+		return err
+	})
+	if err != nil {
+		return nil, err
+	}
+	if w.empty++; len(page.Webhooks) > 0 {
+		w.empty = 0
+	}
+	if w.empty > maxEmpty && page.Next != "" {
+		return nil, fmt.Errorf("%w: %d pages in a row are empty", ErrMalformedPage, w.empty)
+	}
+	w.trail = w.trail.step(w.query, w.steps)
+	w.steps++
+	page.walk = w
+	return page, nil
+}
+
+// request returns the request for the page of link, or for the first one.
+func (w *walk) request(ctx context.Context, s *sender, link string) (*http.Request, error) {
+	var params clientapi.ListWebhooksParams
+	if w.options.PerPage > 0 {
+		size := clientapi.PerPage(w.options.PerPage)
+		params.PerPage = &size
+	}
+	req, err := clientapi.NewListWebhooksRequest(s.baseURL.String(), w.organization, &params)
+	if err != nil {
+		return nil, fmt.Errorf("%w: %w", ErrInvalidArgument, err)
+	}
+	if w.options.Header != nil {
+		req.Header = w.options.Header.Clone()
+	}
+	if w.options.RequestID != "" {
+		req.Header.Set(requestIDHeader, w.options.RequestID)
+	}
+	if link != "" {
+		err = follow(req, link, s.baseURL)
+	}
+	return req.WithContext(ctx), err
 }
 
 func listError(organizationID string, err error) error {
 	return &callError{fmt.Sprintf("listing webhooks of %q", organizationID), err}
 }
 
-// A wireWebhook tells an enabled that is false from one that is missing. It is an any because a pointer would be
-// one more allocation a webhook; the other required fields have no valid zero value.
-type wireWebhook struct {
-	Webhook
-	Enabled any `json:"enabled"`
-}
-
-// missing names a required field that w has not, or returns "".
-func (w *wireWebhook) missing() string {
-	switch {
-	case w.ID == "":
-		return "id"
-	case w.Endpoint == "":
-		return "endpoint"
-	case w.Secret.IsZero():
-		return "secret"
-	case w.CreatedAt.IsZero():
-		return "created_at"
-	case w.UpdatedAt.IsZero():
-		return "updated_at"
-	}
-	return ""
-}
-
-func decodeWebhookPage(body []byte) (*WebhookPage, error) {
-	wire, err := decodePage[wireWebhook](body)
-	if err != nil {
-		return nil, err
-	}
-	page := &WebhookPage{
-		Webhooks: make([]Webhook, len(wire.Data)),
-		PerPage:  int(value(wire.Meta.PerPage)),
-		Prev:     value(wire.Links.Prev),
-		Next:     value(wire.Links.Next),
-	}
-	for i := range wire.Data {
-		item := &wire.Data[i]
-		enabled, ok := item.Enabled.(bool)
-		if field := item.missing(); field != "" {
-			return nil, fmt.Errorf("%w: data[%d] has no %s", ErrMalformedPage, i, field)
-		} else if !ok {
-			return nil, fmt.Errorf("%w: data[%d] has no boolean enabled", ErrMalformedPage, i)
+// Collect returns the items of a walk, such as Client.Webhooks. On error it returns those before it. More than max
+// are ErrTooMany, with the first max of them.
+func Collect[T any](walk iter.Seq2[T, error], max int) (items []T, err error) {
+	for item, err := range walk {
+		if err == nil && len(items) >= max {
+			err = fmt.Errorf("%w: more than %d", ErrTooMany, max)
 		}
-		page.Webhooks[i] = item.Webhook
-		page.Webhooks[i].Enabled = enabled
+		if err != nil {
+			return items, err
+		}
+		items = append(items, item)
 	}
-	return page, nil
+	return items, nil
 }

@@ -1,0 +1,117 @@
+package packhooks
+
+import (
+	"compress/flate"
+	"compress/gzip"
+	"context"
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"os"
+	"strings"
+	"syscall"
+)
+
+// A connectionError is an attempt without a complete response.
+//
+// errors.Is and errors.As see its cause, and nothing prints it: net/http's errors quote what they cannot parse.
+type connectionError struct {
+	text      string
+	cause     func() error
+	attempts  int
+	permanent bool // another attempt would fail the same way
+}
+
+func (e *connectionError) Error() string {
+	if e.attempts < 2 {
+		return e.text
+	}
+	return fmt.Sprintf("%s (%d attempts)", e.text, e.attempts)
+}
+
+func (e *connectionError) Is(target error) bool {
+	return target == ErrUnavailable || errors.Is(e.cause(), target)
+}
+
+func (e *connectionError) As(target any) bool { return errors.As(e.cause(), target) }
+
+func newConnectionError(req *http.Request, err error, token string) *connectionError {
+	text := fmt.Sprintf("%s %s: %s", req.Method, origin(req.URL)+req.URL.EscapedPath(), printable(mask(describe(err), token)))
+	return &connectionError{text: text, cause: func() error { return err }, permanent: permanent(err)}
+}
+
+var (
+	errRedirects = fmt.Errorf("stopped after %d redirects", maxRedirects)
+	errAbandoned = errors.New("the server closed every connection without a response")
+	errLocation  = errors.New("a redirect has no valid Location")
+)
+
+// describe returns the part of err's text that was not written by the server.
+func describe(err error) string {
+	var (
+		operation   *net.OpError
+		lookup      *net.DNSError
+		certificate *tls.CertificateVerificationError
+		notTLS      tls.RecordHeaderError
+	)
+	switch {
+	case errors.As(err, &certificate):
+		return certificate.Error()
+	case errors.As(err, &notTLS):
+		return notTLS.Error()
+	case errors.As(err, &operation):
+		return operation.Error()
+	case errors.As(err, &lookup):
+		return lookup.Error()
+	}
+	var timeout *timeoutError
+	if errors.As(err, &timeout) {
+		return timeout.Error()
+	}
+	for _, known := range []error{
+		errRedirects, errAbandoned, errLocation, http.ErrSchemeMismatch, context.Canceled, context.DeadlineExceeded,
+		os.ErrDeadlineExceeded, io.ErrUnexpectedEOF, io.EOF, net.ErrClosed,
+	} {
+		if errors.Is(err, known) {
+			return known.Error()
+		}
+	}
+	var errno syscall.Errno
+	if errors.As(err, &errno) {
+		return errno.Error()
+	}
+	return "no valid HTTP response"
+}
+
+// permanent reports whether err would come again: what is wrong is the address, the certificate or the redirect.
+func permanent(err error) bool {
+	var (
+		certificate *tls.CertificateVerificationError
+		notTLS      tls.RecordHeaderError
+		lookup      *net.DNSError
+		address     *net.AddrError
+		operation   *net.OpError
+	)
+	return errors.Is(err, errRedirects) || errors.Is(err, errLocation) || errors.Is(err, http.ErrSchemeMismatch) ||
+		errors.As(err, &certificate) || errors.As(err, &notTLS) || errors.As(err, &address) ||
+		errors.As(err, &lookup) && lookup.IsNotFound ||
+		// A TLS alert: "certificate required", "bad certificate", "handshake failure" and their kind.
+		errors.As(err, &operation) && operation.Op == "remote error" && !strings.Contains(err.Error(), "internal error")
+}
+
+// badEncoding reports whether err says that a body was received but is not the gzip that its header announces.
+func badEncoding(err error) bool {
+	var corrupt flate.CorruptInputError
+	return errors.Is(err, gzip.ErrHeader) || errors.Is(err, gzip.ErrChecksum) || errors.As(err, &corrupt)
+}
+
+// A timeoutError is the end of WithAttemptTimeout. The caller's context has not ended.
+type timeoutError struct{ after string }
+
+func (e *timeoutError) Error() string   { return "no complete response within " + e.after }
+func (e *timeoutError) Timeout() bool   { return true }
+func (e *timeoutError) Temporary() bool { return true }
+func (e *timeoutError) Unwrap() error   { return os.ErrDeadlineExceeded }

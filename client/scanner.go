@@ -1,0 +1,181 @@
+package packhooks
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"unicode/utf8"
+)
+
+// A scanner reads JSON (RFC 8259) once, from front to back. Unlike encoding/json it refuses what would change a text
+// silently: invalid UTF-8 and unpaired surrogates.
+type scanner struct {
+	data []byte
+	pos  int
+}
+
+var (
+	errTruncated = fmt.Errorf("the JSON ends too early: %w", io.ErrUnexpectedEOF)
+	errText      = errors.New("has text that is not valid UTF-8")
+)
+
+// syntax is the error of data that is no JSON at pos.
+func (s *scanner) syntax() error {
+	if s.pos >= len(s.data) {
+		return errTruncated
+	}
+	return fmt.Errorf("invalid JSON at byte %d of %d", s.pos, len(s.data))
+}
+
+// peek skips white space and returns the next byte, 0 at the end.
+func (s *scanner) peek() byte {
+	for ; s.pos < len(s.data); s.pos++ {
+		if c := s.data[s.pos]; c != ' ' && c != '\n' && c != '\t' && c != '\r' {
+			return c
+		}
+	}
+	return 0
+}
+
+// kind names the kind of the value that follows, or returns "" if none does.
+func (s *scanner) kind() string {
+	switch s.peek() {
+	case '"':
+		return "a string"
+	case '{':
+		return "an object"
+	case '[':
+		return "an array"
+	case 't', 'f':
+		return "a boolean"
+	case 'n':
+		return "null"
+	case '-', '0', '1', '2', '3', '4', '5', '6', '7', '8', '9':
+		return "a number"
+	}
+	return ""
+}
+
+// list reads an object or an array, up to last; each has to read one member or item.
+func (s *scanner) list(last byte, each func(i int) error) error {
+	s.pos++ // the bracket
+	if s.peek() == last {
+		s.pos++
+		return nil
+	}
+	for i := 0; ; i++ {
+		if err := each(i); err != nil {
+			return err
+		}
+		c := s.peek()
+		if c != last && c != ',' {
+			return s.syntax()
+		}
+		if s.pos++; c == last {
+			return nil
+		}
+	}
+}
+
+// name reads the name of a member, and the colon.
+func (s *scanner) name() ([]byte, error) {
+	if s.peek() != '"' {
+		return nil, s.syntax()
+	}
+	name, err := s.text()
+	if err == nil && s.peek() != ':' {
+		err = s.syntax()
+	}
+	s.pos++
+	return name, err
+}
+
+// plain marks the bytes that stand for themselves in a string, whatever surrounds them.
+var plain = func() (table [256]bool) {
+	for c := ' '; c < utf8.RuneSelf; c++ {
+		table[c] = c != '"' && c != '\\'
+	}
+	return table
+}()
+
+// quoted reads a string, without interpreting its escapes.
+func (s *scanner) quoted() (text []byte, escaped bool, err error) {
+	s.pos++ // the quote
+	start, ascii := s.pos, true
+	for {
+		for s.pos < len(s.data) && plain[s.data[s.pos]] {
+			s.pos++
+		}
+		if s.pos >= len(s.data) {
+			return nil, false, errTruncated
+		}
+		switch c := s.data[s.pos]; {
+		case c == '"':
+			text = s.data[start:s.pos]
+			if s.pos++; !ascii && !utf8.Valid(text) {
+				err = errText
+			}
+			return text, escaped, err
+		case c == '\\':
+			escaped = true
+			s.pos++
+		case c >= utf8.RuneSelf:
+			ascii = false
+		default:
+			return nil, false, s.syntax() // a control character
+		}
+		s.pos++
+	}
+}
+
+// text reads a string. Without escapes the result is a part of the data.
+func (s *scanner) text() ([]byte, error) {
+	text, escaped, err := s.quoted()
+	if err != nil || !escaped {
+		return text, err
+	}
+	var plain string
+	if json.Unmarshal(s.data[s.pos-len(text)-2:s.pos], &plain) != nil {
+		s.pos -= len(text) + 1
+		return nil, s.syntax()
+	}
+	const replacement = "\uFFFD" // encoding/json puts it for an unpaired surrogate
+	if bytes.Count([]byte(plain), []byte(replacement)) > bytes.Count(text, []byte(replacement)) {
+		return nil, errText
+	}
+	return []byte(plain), nil
+}
+
+// value reads a value of any kind.
+func (s *scanner) value() ([]byte, error) {
+	s.peek()
+	for start, depth := s.pos, 0; ; {
+		var c byte
+		if s.pos < len(s.data) {
+			c = s.data[s.pos]
+		}
+		switch c {
+		case '"':
+			if _, _, err := s.quoted(); err != nil {
+				return nil, err
+			}
+			s.pos--
+		case '{', '[':
+			depth++
+		case '}', ']':
+			depth--
+		}
+		ended := c == 0 || depth == 0 && (c == ',' || c == ' ' || c == '\n' || c == '\t' || c == '\r')
+		if !ended && depth >= 0 {
+			s.pos++
+		}
+		if ended || depth < 0 || depth == 0 && (c == '"' || c == '}' || c == ']') {
+			if raw := s.data[start:s.pos]; json.Valid(raw) {
+				return raw, nil
+			}
+			return nil, s.syntax()
+		}
+	}
+}

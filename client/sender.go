@@ -1,0 +1,215 @@
+package packhooks
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"net/http/httptrace"
+	"net/url"
+	"strings"
+	"sync/atomic"
+	"time"
+)
+
+// A sender sends requests: it adds the headers, retries transient failures, and returns a 2xx response with its
+// whole body, or a typed error.
+//
+// It sets the token itself. A RoundTripper would add it to redirected requests as well.
+type sender struct {
+	config
+	client http.Client
+}
+
+func newSender(cfg config) *sender {
+	s := &sender{config: cfg, client: *cfg.http}
+	s.client.CheckRedirect = s.checkRedirect
+	return s
+}
+
+// A response is a 2xx response with its whole body.
+type response struct {
+	Response
+	body  []byte
+	ended bool // the body's length was announced, or its end marked: it was not cut short
+}
+
+// send sends req up to the configured number of times. decode reads the body; its error is returned as it is,
+// unless the body was cut short.
+func (s *sender) send(req *http.Request, decode func(*response) error) error {
+	count := &requestCount{}
+	var last error
+	for {
+		err := s.attempt(req, count, decode)
+		if err == nil {
+			return nil
+		}
+		if cause := req.Context().Err(); cause != nil {
+			return interrupted(cause, last, err)
+		}
+		wait, again := s.retry(req, err, count.attempts)
+		if !again {
+			return err
+		}
+		last = err
+		if err := pause(req.Context(), wait); err != nil {
+			return interrupted(err, last, nil)
+		}
+	}
+}
+
+// attempt sends req once, and tells the hooks.
+func (s *sender) attempt(req *http.Request, count *requestCount, decode func(*response) error) error {
+	count.attempts++
+	ctx, cancel := context.WithCancelCause(context.WithValue(req.Context(), requestCountKey{}, count))
+	defer cancel(nil)
+	ctx, stop := context.WithTimeoutCause(ctx, s.attemptTimeout, &timeoutError{s.attemptTimeout.String()})
+	defer stop()
+	trace := httptrace.ClientTrace{GotConn: func(httptrace.GotConnInfo) {
+		if count.sent.Add(1)-count.redirects.Load() > int32(s.maxAttempts) {
+			cancel(errAbandoned)
+		}
+	}}
+	req = req.Clone(httptrace.WithClientTrace(ctx, &trace))
+
+	start := time.Now()
+	resp, err := s.exchange(req)
+	count.attempts = max(count.attempts, int(count.sent.Load()-count.redirects.Load()))
+	if err == nil {
+		resp.Attempts = count.attempts
+		if err = decode(resp); errors.Is(err, errTruncated) && !resp.ended {
+			err = newConnectionError(req, err, "")
+		}
+	}
+	err = count.note(err)
+	for _, hook := range s.hooks {
+		hook(ctx, newAttempt(req, resp, err, count.attempts, time.Since(start)))
+	}
+	return err
+}
+
+// exchange sends req and reads the response.
+func (s *sender) exchange(req *http.Request) (*response, error) {
+	token, err := s.token(req.Context())
+	if err != nil {
+		return nil, fmt.Errorf("getting token: %w", err)
+	}
+	if err := checkToken(token); err != nil {
+		return nil, fmt.Errorf("getting token: %w", err)
+	}
+	req.Header.Set("Authorization", "Bearer "+token)
+	req.Header.Set("Accept", "application/json")
+	req.Header.Set("User-Agent", s.userAgent)
+
+	resp, err := s.client.Do(req)
+	if err != nil {
+		return nil, noResponse(req, err, token)
+	}
+	defer func() { _ = resp.Body.Close() }()
+	if resp.StatusCode/100 != 2 {
+		return nil, newError(req, resp, token, s.maxBytes)
+	}
+	body, err := readBody(resp, s.maxBytes)
+	if err == nil {
+		// A server that sees the connection close may end a body in good form before it has sent all of it.
+		err = context.Cause(req.Context())
+	}
+	r := &response{Response: newResponse(resp, token), body: body, ended: ended(resp)}
+	switch {
+	case errors.Is(err, ErrResponseTooLarge):
+		return r, err
+	case badEncoding(err):
+		return r, fmt.Errorf("%w: the body is not valid gzip (%s)", ErrMalformedPage, r.received())
+	case err != nil:
+		return r, noResponse(req, err, token)
+	}
+	return r, nil
+}
+
+// noResponse types the error of an attempt without a complete response.
+func noResponse(req *http.Request, err error, token string) error {
+	var outer *url.Error
+	if errors.As(err, &outer) {
+		err = outer.Err // without the URL: its query, and the address that a redirect names, are the server's words
+	}
+	cause := context.Cause(req.Context())
+	var timeout *timeoutError
+	switch {
+	case errors.Is(err, ErrCrossOrigin) || errors.Is(err, ErrMalformedPage):
+		return err
+	case errors.As(cause, &timeout) || errors.Is(cause, errAbandoned):
+		err = cause
+	case strings.HasPrefix(err.Error(), "failed to parse Location header"):
+		err = errLocation
+	}
+	return newConnectionError(req, err, token)
+}
+
+// A requestCount is what one call has sent. net/http repeats a request by itself when a connection closes before
+// the response, under HTTP/2 GOAWAY without end: so each connection counts that it takes, less the redirects.
+type requestCount struct {
+	attempts        int
+	sent, redirects atomic.Int32
+}
+
+type requestCountKey struct{}
+
+// note puts the number of attempts into err.
+func (c *requestCount) note(err error) error {
+	var connection *connectionError
+	var status *Error
+	switch {
+	case errors.As(err, &connection):
+		connection.attempts = c.attempts
+	case errors.As(err, &status):
+		status.Attempts = c.attempts
+	}
+	return err
+}
+
+// interrupted returns an error that is the context's and that of the failure before it, if there was one. An
+// attempt that the context ended says nothing about the service.
+func interrupted(cause, last, err error) error {
+	if last != nil {
+		return fmt.Errorf("%w; the last failure: %w", cause, last)
+	}
+	var connection *connectionError
+	if err == nil || errors.As(err, &connection) || errors.Is(err, cause) {
+		return cause
+	}
+	return fmt.Errorf("%w: %w", cause, err)
+}
+
+// checkRedirect is the redirect policy: the token is sent to no other origin, and a redirect leads to the list that
+// was asked for, not to another organization's.
+func (s *sender) checkRedirect(req *http.Request, via []*http.Request) error {
+	if !strings.EqualFold(origin(req.URL), origin(s.baseURL)) {
+		return fmt.Errorf("%w: from %s", ErrCrossOrigin, origin(s.baseURL))
+	}
+	if operation := operationOf(via[0].URL, s.baseURL); !endsIn(req.URL.EscapedPath(), operation) {
+		return fmt.Errorf("%w: a redirect does not lead to %q", ErrMalformedPage, operation)
+	}
+	if count, ok := req.Context().Value(requestCountKey{}).(*requestCount); ok {
+		count.redirects.Add(1)
+	}
+	if s.http.CheckRedirect != nil {
+		return s.http.CheckRedirect(req, via)
+	}
+	if len(via) >= maxRedirects {
+		return errRedirects
+	}
+	return nil
+}
+
+const maxRedirects = 10
+
+func newAttempt(req *http.Request, resp *response, err error, n int, d time.Duration) Attempt {
+	a := Attempt{Method: req.Method, Path: req.URL.EscapedPath(), Number: n, Duration: d, Err: err}
+	var status *Error
+	if resp != nil {
+		a.StatusCode, a.RequestID = resp.StatusCode, resp.RequestID
+	} else if errors.As(err, &status) {
+		a.StatusCode, a.RequestID = status.StatusCode, status.RequestID
+	}
+	return a
+}
