@@ -66,7 +66,7 @@ func TestErrorFields(t *testing.T) {
 	if !errors.As(err, &e) {
 		t.Fatal(err)
 	}
-	if e.StatusCode != 429 || e.Method != "GET" || e.Path != "/v1/organizations/acme/webhooks" || e.RequestID != "clienttest-fault" ||
+	if e.StatusCode != 429 || e.Method != "GET" || e.Path != "/v1/organizations/acme/webhooks" || e.RequestID != "clienttest-1" ||
 		e.RetryAfter != 2*time.Minute || e.Attempts != 1 {
 		t.Errorf("got %+v of %s %s, %d attempts", e, e.Method, e.Path, e.Attempts)
 	}

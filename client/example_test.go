@@ -117,5 +117,5 @@ func ExampleError() {
 	}
 	// Output:
 	// come back in 1h0m0s
-	// ask for another token: listing webhooks of "globex": 403 Forbidden: the token does not cover this organization (request id clienttest-1)
+	// ask for another token: listing webhooks of "globex": 403 Forbidden: the token does not cover this organization (request id clienttest-2)
 }

@@ -6,18 +6,19 @@ import (
 	"crypto/rand"
 	"crypto/subtle"
 	"encoding/binary"
-	"errors"
 	"fmt"
 	"hash/maphash"
 	"io"
 	"log/slog"
+
+	"github.com/packhooks/packhooks/client/secret"
 )
 
 // SecretMask is what a Secret shows wherever something prints, logs or marshals it.
-const SecretMask = "[redacted]"
+const SecretMask = secret.Mask
 
 // ErrMaskedSecret reports a mask where a secret belongs: text that had been printed or marshalled was read back.
-var ErrMaskedSecret = errors.New("reading a masked secret: the real value was never written")
+var ErrMaskedSecret = secret.ErrMasked
 
 // A Secret is a webhook's signing secret. The zero value holds none.
 //

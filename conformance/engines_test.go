@@ -8,7 +8,6 @@ import (
 	"path/filepath"
 	"testing"
 
-	"github.com/packhooks/packhooks/client/clienttest"
 	"github.com/packhooks/packhooks/conformance"
 	"github.com/packhooks/packhooks/server"
 	"github.com/packhooks/packhooks/server/document"
@@ -47,11 +46,6 @@ func runOn(t *testing.T, db store.Store) *conformance.Report {
 	})
 	check(t, err)
 	return run(t, serve(t, handler), func(cfg *conformance.Config) { cfg.Token = text })
-}
-
-func TestClienttestConforms(t *testing.T) {
-	srv := clienttest.NewServer(t, clienttest.WithWebhooks("acme", clienttest.Webhooks(60)...))
-	mustConform(t, run(t, srv.URL, func(cfg *conformance.Config) { cfg.Token = srv.Token }))
 }
 
 func serve(t testing.TB, handler http.Handler) (url string) {

@@ -7,11 +7,11 @@ import (
 	"time"
 )
 
-// A Fault is what one request meets: it wraps the server's own handler. Those below are the usual ones; a test
+// A Fault is what happens to one request: it wraps the server's own handler. Those below are the usual ones; a test
 // may write its own.
 type Fault func(next http.Handler) http.Handler
 
-// Inject lets the next requests meet these faults, one each, in order; a nil one lets its request through.
+// Inject applies these faults to the next requests, one each, in order. A nil one lets its request through.
 func (s *Server) Inject(faults ...Fault) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -20,7 +20,7 @@ func (s *Server) Inject(faults ...Fault) {
 
 // RateLimited answers 429 with a Retry-After of whole seconds, rounded up.
 func RateLimited(retryAfter time.Duration) Fault {
-	return refuse(http.StatusTooManyRequests, retryAfter, "the token is over its rate; wait for the seconds in Retry-After")
+	return refuse(http.StatusTooManyRequests, retryAfter, "too many requests; wait for the seconds in Retry-After")
 }
 
 // Unavailable answers 503 with a Retry-After of whole seconds, rounded up.
@@ -31,11 +31,19 @@ func Unavailable(retryAfter time.Duration) Fault {
 func refuse(status int, retryAfter time.Duration, detail string) Fault {
 	return func(http.Handler) http.Handler {
 		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-			seconds := (retryAfter + time.Second - 1) / time.Second
-			w.Header().Set("Retry-After", strconv.Itoa(int(seconds)))
-			w.Header().Set("X-Request-Id", "clienttest-fault")
-			w.Header().Set("Cache-Control", "no-store")
+			w.Header().Set("Retry-After", strconv.Itoa(int((retryAfter+time.Second-1)/time.Second)))
 			problem(w, r, status, detail)
+		})
+	}
+}
+
+// Respond answers with this status, media type and body.
+func Respond(status int, contentType, body string) Fault {
+	return func(http.Handler) http.Handler {
+		return http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+			w.Header().Set("Content-Type", contentType)
+			w.WriteHeader(status)
+			_, _ = w.Write([]byte(body))
 		})
 	}
 }

@@ -1,12 +1,11 @@
-// Package clienttest runs a small server of the webhook subscriptions API inside a test, so that code which uses
-// package client can be tested against real HTTP without the real service:
+// Package clienttest runs a fake of the webhook subscriptions API inside a test, so that code which uses package
+// packhooks can be tested over real HTTP:
 //
 //	srv := clienttest.NewServer(t, clienttest.WithWebhooks("acme", clienttest.Webhooks(60)...))
 //	c, err := packhooks.New(srv.Token, packhooks.WithBaseURL(srv.URL))
 //
-// It keeps to the contract: pages with exact links in both directions, problems for whatever is wrong with a
-// request, tokens that cover some organizations. What goes wrong in production can be injected: see Server.Inject.
-// It keeps everything in memory and is no place to serve from.
+// It serves the pages, and meets requests with the faults, that a test chooses: see [Server.Inject]. [Laravel] makes it
+// answer as a stock Laravel service would. It does not check requests as a conforming server does.
 package clienttest
 
 import (
@@ -24,19 +23,18 @@ import (
 
 const basePath = "/v1"
 
-// A Server is a server of the API with the webhooks that a test gave it.
+// A Server is a fake of the API.
 type Server struct {
 	URL   string // for packhooks.WithBaseURL
 	Token string // covers every organization that has been given webhooks
 
-	http *httptest.Server
+	http    *httptest.Server
+	laravel bool
 
 	mu       sync.Mutex
 	webhooks map[string][]packhooks.Webhook
-	tokens   map[string][]string
 	faults   []Fault
 	requests []Request
-	answered int
 }
 
 // A Request is one that the server saw, whatever became of it.
@@ -51,17 +49,18 @@ type Request struct {
 // An Option prepares a Server.
 type Option func(*Server)
 
-// WithWebhooks gives the organization these webhooks; none of them makes it one that the server knows.
+// WithWebhooks gives the organization these webhooks, in this order. Without any, the organization is known and has
+// none.
 func WithWebhooks(organizationID string, webhooks ...packhooks.Webhook) Option {
 	return func(s *Server) { s.SetWebhooks(organizationID, webhooks...) }
 }
 
-// WithToken accepts a further token, which covers only the organizations that are named.
-func WithToken(token string, organizationIDs ...string) Option {
-	return func(s *Server) { s.tokens[token] = organizationIDs }
-}
+// Laravel answers in the style of a Laravel service: 15 webhooks a page, http links without the page size, further
+// keys in the envelope, an empty list or text where the contract has an object or a number, the first page for a
+// cursor that cannot be read, and a redirect to a login page for a token that is not valid.
+func Laravel() Option { return func(s *Server) { s.laravel = true } }
 
-// NewServer starts a server on a free port of the loopback interface; it is closed when the test ends.
+// NewServer starts a server on a free port of the loopback interface. It is closed when the test ends.
 func NewServer(t testing.TB, opts ...Option) *Server {
 	t.Helper()
 	s := Start(opts...)
@@ -71,11 +70,7 @@ func NewServer(t testing.TB, opts ...Option) *Server {
 
 // Start starts a server where there is no test, such as in an Example or a TestMain. Close it.
 func Start(opts ...Option) *Server {
-	s := &Server{
-		Token:    "clienttest-token",
-		webhooks: map[string][]packhooks.Webhook{},
-		tokens:   map[string][]string{},
-	}
+	s := &Server{Token: "clienttest-token", webhooks: map[string][]packhooks.Webhook{}}
 	for _, opt := range opts {
 		opt(s)
 	}
@@ -84,7 +79,7 @@ func Start(opts ...Option) *Server {
 	return s
 }
 
-// Close ends the server and its connections, also those that a fault holds up.
+// Close ends the server and its connections, also those that a fault delays.
 func (s *Server) Close() {
 	s.http.CloseClientConnections()
 	s.http.Close()
@@ -92,15 +87,9 @@ func (s *Server) Close() {
 
 // SetWebhooks replaces the webhooks of the organization, also while a client is walking through them.
 func (s *Server) SetWebhooks(organizationID string, webhooks ...packhooks.Webhook) {
-	webhooks = slices.Clone(webhooks)
-	for i := range webhooks {
-		w := &webhooks[i]
-		w.CreatedAt, w.UpdatedAt = w.CreatedAt.UTC().Truncate(time.Microsecond), w.UpdatedAt.UTC().Truncate(time.Microsecond)
-	}
-	slices.SortFunc(webhooks, compare)
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.webhooks[organizationID] = webhooks
+	s.webhooks[organizationID] = slices.Clone(webhooks)
 }
 
 // Requests returns the requests that the server has seen, in the order of their arrival.
@@ -111,51 +100,49 @@ func (s *Server) Requests() []Request {
 }
 
 func (s *Server) serve(w http.ResponseWriter, r *http.Request) {
-	var handler http.Handler = http.HandlerFunc(s.answer)
-	if fault := s.record(r); fault != nil {
+	fault, n := s.record(r)
+	w.Header().Set("X-Request-Id", fmt.Sprintf("clienttest-%d", n))
+	var handler http.Handler = http.HandlerFunc(s.list)
+	if fault != nil {
 		handler = fault(handler)
 	}
 	handler.ServeHTTP(w, r)
 }
 
-// record notes r and takes the fault that it is to meet, if any.
-func (s *Server) record(r *http.Request) Fault {
+// record notes r, the nth request, and takes the fault that it is to meet, if any.
+func (s *Server) record(r *http.Request) (fault Fault, n int) {
 	header := r.Header.Clone()
 	header.Del("Authorization")
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.requests = append(s.requests, Request{r.Method, r.URL.EscapedPath(), r.URL.RawQuery, header, bearer(r)})
-	if len(s.faults) == 0 {
-		return nil
+	if len(s.faults) > 0 {
+		fault, s.faults = s.faults[0], s.faults[1:]
 	}
-	fault := s.faults[0]
-	s.faults = s.faults[1:]
-	return fault
-}
-
-func (s *Server) nextID() string {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.answered++
-	return fmt.Sprintf("clienttest-%d", s.answered)
+	return fault, len(s.requests)
 }
 
 func bearer(r *http.Request) string {
-	scheme, token, _ := strings.Cut(r.Header.Get("Authorization"), " ")
-	if !strings.EqualFold(scheme, "bearer") {
-		return ""
-	}
+	token, _ := strings.CutPrefix(r.Header.Get("Authorization"), "Bearer ")
 	return token
 }
 
-// covers reports whether the server knows the token, and whether it covers the organization.
-func (s *Server) covers(token, organizationID string) (known, covered bool) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if token == s.Token {
-		_, covered = s.webhooks[organizationID]
-		return true, covered
+// Webhooks makes n different webhooks: wh_000001 and so on.
+func Webhooks(n int) []packhooks.Webhook {
+	events := []string{"orders.created", "orders.cancelled", "shipments.created", ""}
+	epoch := time.Date(2024, 8, 2, 9, 30, 0, 0, time.UTC)
+	list := make([]packhooks.Webhook, n)
+	for i := range list {
+		at := epoch.Add(time.Duration(i) * time.Minute)
+		list[i] = packhooks.Webhook{
+			ID:        fmt.Sprintf("wh_%06d", i+1),
+			EventCode: events[i%len(events)],
+			Endpoint:  fmt.Sprintf("https://myapp.packcloud.local/hook-%d", i+1),
+			Secret:    packhooks.NewSecret(fmt.Sprintf("clienttest-secret-%06d", i+1)),
+			Enabled:   i%5 != 4,
+			CreatedAt: at,
+			UpdatedAt: at.Add(time.Hour),
+		}
 	}
-	organizations, known := s.tokens[token]
-	return known, slices.Contains(organizations, organizationID)
+	return list
 }

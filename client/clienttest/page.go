@@ -1,0 +1,123 @@
+package clienttest
+
+import (
+	"encoding/json"
+	"net/http"
+	"strconv"
+	"strings"
+
+	packhooks "github.com/packhooks/packhooks/client"
+)
+
+// list serves a page. A cursor is the number of the webhooks before it.
+func (s *Server) list(w http.ResponseWriter, r *http.Request) {
+	rest, below := strings.CutPrefix(r.URL.Path, basePath+"/organizations/")
+	organization, ok := strings.CutSuffix(rest, "/webhooks")
+	s.mu.Lock()
+	webhooks, known := s.webhooks[organization]
+	s.mu.Unlock()
+	switch {
+	case s.laravel && r.URL.Path == "/login":
+		w.Header().Set("Content-Type", "text/html")
+		_, _ = w.Write([]byte("<!DOCTYPE html><title>Log in</title>"))
+	case !ok || !below || r.Method != http.MethodGet:
+		s.fail(w, r, http.StatusNotFound, "there is no such path")
+	case bearer(r) != s.Token && s.laravel:
+		http.Redirect(w, r, "/login", http.StatusFound)
+	case bearer(r) != s.Token:
+		s.fail(w, r, http.StatusUnauthorized, "the token is not valid")
+	case !known:
+		s.fail(w, r, http.StatusForbidden, "the token does not cover this organization")
+	default:
+		s.page(w, r, webhooks)
+	}
+}
+
+func (s *Server) page(w http.ResponseWriter, r *http.Request, webhooks []packhooks.Webhook) {
+	size, from, query := 25, 0, r.URL.Query()
+	var err error
+	if s.laravel {
+		size = 15
+	}
+	if text := query.Get("per_page"); text != "" {
+		if size, err = strconv.Atoi(text); err != nil || size < 1 || size > 100 {
+			s.fail(w, r, http.StatusBadRequest, "a parameter is not valid", packhooks.ParameterError{Parameter: "per_page", Detail: "want 1 to 100"})
+			return
+		}
+	}
+	if text := query.Get("cursor"); text != "" {
+		from, err = strconv.Atoi(text)
+		if err != nil && !s.laravel {
+			s.fail(w, r, http.StatusBadRequest, "a parameter is not valid", packhooks.ParameterError{Parameter: "cursor", Detail: "is not a cursor of this list"})
+			return
+		}
+	}
+	from = min(max(from, 0), len(webhooks))
+	end := min(from+size, len(webhooks))
+	data := []json.RawMessage{}
+	for _, webhook := range webhooks[from:end] {
+		text, err := webhook.RevealJSON()
+		if err != nil {
+			panic(err) // a time beyond the year 9999: the test's own data
+		}
+		data = append(data, text)
+	}
+	links := map[string]any{"prev": nil, "next": nil}
+	if from > 0 {
+		links["prev"] = s.link(r, max(from-size, 0), size)
+	}
+	if end < len(webhooks) {
+		links["next"] = s.link(r, end, size)
+	}
+	var meta any = map[string]any{"per_page": size}
+	if s.laravel {
+		links["first"], links["last"] = nil, nil
+		meta = map[string]any{"per_page": strconv.Itoa(size), "current_page": from/size + 1, "path": s.URL}
+		if len(data) == 0 {
+			meta = []any{}
+		}
+	}
+	write(w, http.StatusOK, "application/json", map[string]any{"data": data, "links": links, "meta": meta})
+}
+
+func (s *Server) link(r *http.Request, from, size int) string {
+	link := s.http.URL + r.URL.EscapedPath() + "?cursor=" + strconv.Itoa(from)
+	if s.laravel {
+		return link
+	}
+	return link + "&per_page=" + strconv.Itoa(size)
+}
+
+// fail writes an error in the style of the server.
+func (s *Server) fail(w http.ResponseWriter, r *http.Request, status int, detail string, faults ...packhooks.ParameterError) {
+	if s.laravel {
+		errors := map[string][]string{}
+		for _, f := range faults {
+			errors[f.Parameter] = append(errors[f.Parameter], f.Detail)
+		}
+		write(w, status, "application/json", map[string]any{"message": detail, "errors": errors})
+		return
+	}
+	problem(w, r, status, detail, faults...)
+}
+
+func problem(w http.ResponseWriter, r *http.Request, status int, detail string, faults ...packhooks.ParameterError) {
+	p := packhooks.Problem{
+		Type: "about:blank", Title: http.StatusText(status), Status: int32(status), Detail: detail,
+		Instance: r.URL.EscapedPath(), RequestID: w.Header().Get("X-Request-Id"),
+	}
+	if len(faults) > 0 {
+		p.Errors = &faults
+	}
+	write(w, status, "application/problem+json", p)
+}
+
+func write(w http.ResponseWriter, status int, contentType string, body any) {
+	text, err := json.Marshal(body)
+	if err != nil {
+		panic(err)
+	}
+	w.Header().Set("Content-Type", contentType)
+	w.WriteHeader(status)
+	_, _ = w.Write(text)
+}
