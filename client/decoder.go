@@ -1,6 +1,7 @@
 package packhooks
 
 import (
+	"bytes"
 	"cmp"
 	"context"
 	"encoding/json"
@@ -8,6 +9,7 @@ import (
 	"fmt"
 	"reflect"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -250,6 +252,13 @@ func (d *decoder) set(v any, f *field) error {
 		if kind != "a boolean" {
 			return d.unfit(kind)
 		}
+		word := strconv.FormatBool(d.data[d.pos] == 't')
+		if !bytes.HasPrefix(d.data[d.pos:], []byte(word)) {
+			return d.syntax()
+		}
+		*v = word == "true"
+		d.pos += len(word)
+		return nil
 	}
 	raw, err := d.value()
 	if err == nil && json.Unmarshal(raw, v) != nil {

@@ -6,6 +6,7 @@ import (
 	"io"
 	"net/http"
 	"net/url"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -93,48 +94,38 @@ func FuzzRetryAfter(f *testing.F) {
 	})
 }
 
-// Whatever a body holds, it is a whole page, or an ErrMalformedPage that keeps to one line.
+// Whatever a body holds, it is what encoding/json reads from it, or an ErrMalformedPage that keeps to one line.
 func FuzzPage(f *testing.F) {
 	var text string
 	c := offline(f, func(r *http.Request) (*http.Response, error) { return response(r, 200, text), nil })
-	for _, h := range hostilePages() {
-		f.Add(h.page)
+	for _, h := range slices.Concat(hostilePages(), hostileLimits()) {
+		if len(h.page) < 1<<12 {
+			f.Add(h.page)
+		}
 	}
 	f.Add(body("https://api.example/v1/organizations/acme/webhooks?cursor=abc", item("wh_1", nil), item("wh_2", map[string]any{"event_code": "orders.created"})))
+	f.Add(`{"data":[{"\u0069d":"\ud83d\ude00","endpoint":"https:\/\/x","secret":"\"s","enabled":false,"created_at":"2024-08-02T09:30:00.1+02:00","updated_at":"2024-08-02T09:30:00Z","x":[1e5,{"y":null}]}],"links":{}}`)
 	f.Fuzz(func(t *testing.T, s string) {
 		text = s
 		page, err := c.ListWebhooks(t.Context(), "acme")
 		if err != nil {
-			if page != nil || !errors.Is(err, packhooks.ErrMalformedPage) {
+			lost := errors.Is(err, packhooks.ErrUnavailable) && errors.Is(err, io.ErrUnexpectedEOF) // cut short without a length
+			if page != nil || !errors.Is(err, packhooks.ErrMalformedPage) && !lost || strings.Contains(err.Error(), "\n") {
 				t.Fatal(err)
-			}
-			if strings.Contains(err.Error(), "\n") {
-				t.Fatalf("%q", err)
 			}
 			return
 		}
-		for i, w := range page.Webhooks {
-			if w.ID == "" || w.Endpoint == "" || w.Secret.IsZero() || w.CreatedAt.IsZero() || w.UpdatedAt.IsZero() {
-				t.Fatalf("webhook %d lacks a required field", i)
-			}
+		var oracle struct {
+			Data  []packhooks.Webhook
+			Links struct{ Prev, Next string }
 		}
-		if !sameNumber(s, len(page.Webhooks)) {
-			t.Fatalf("%d webhooks of another number of items", len(page.Webhooks))
+		// What is optional never costs the page, so that encoding/json may dislike the type of some value.
+		var wrongType *json.UnmarshalTypeError
+		if err := json.Unmarshal([]byte(s), &oracle); err != nil && !errors.As(err, &wrongType) {
+			t.Fatalf("encoding/json: %v", err)
+		}
+		if !slices.EqualFunc(page.Webhooks, oracle.Data, sameWebhook) || page.Prev != oracle.Links.Prev || page.Next != oracle.Links.Next {
+			t.Fatalf("encoding/json reads another page")
 		}
 	})
-}
-
-// sameNumber reads text once more, knowing nothing of pages.
-func sameNumber(text string, n int) bool {
-	var members map[string]json.RawMessage
-	if err := json.Unmarshal([]byte(text), &members); err != nil {
-		return false
-	}
-	for name, value := range members {
-		var items []any
-		if strings.EqualFold(name, "data") && json.Unmarshal(value, &items) == nil && len(items) == n {
-			return true
-		}
-	}
-	return false
 }

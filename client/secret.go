@@ -28,7 +28,7 @@ var ErrMaskedSecret = secret.ErrMasked
 // Secrets cannot be compared with ==. Use [Secret.Equal]; reflect.DeepEqual works too.
 type Secret struct {
 	_ [0]func()
-	v *string // sealed; behind a pointer, as fmt walks unexported fields without calling methods
+	v *[]byte // sealed; behind a pointer, as fmt walks unexported fields without calling methods
 }
 
 // NewSecret returns a Secret that holds text.
@@ -38,7 +38,7 @@ func newSecret(text []byte) Secret {
 	if len(text) == 0 {
 		return Secret{}
 	}
-	sealed := string(seal(text))
+	sealed := seal(text)
 	return Secret{v: &sealed}
 }
 
@@ -47,7 +47,7 @@ func (s Secret) Reveal() string {
 	if s.v == nil {
 		return ""
 	}
-	return string(open([]byte(*s.v)))
+	return string(open(*s.v))
 }
 
 // IsZero reports whether s holds no text.

@@ -74,7 +74,7 @@ func (s *sender) attempt(req *http.Request, count *requestCount, decode func(*re
 
 	start := time.Now()
 	resp, err := s.exchange(req)
-	count.attempts = max(count.attempts, int(count.sent.Load()-count.redirects.Load()))
+	count.attempts = min(max(count.attempts, int(count.sent.Load()-count.redirects.Load())), s.maxAttempts)
 	if err == nil {
 		resp.Attempts = count.attempts
 		if err = decode(resp); errors.Is(err, errTruncated) && !resp.ended {

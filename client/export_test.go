@@ -1,0 +1,9 @@
+package packhooks
+
+import "context"
+
+// DecodePage reads a page without sending a request.
+func DecodePage(ctx context.Context, body []byte) error {
+	_, err := decodePage(ctx, &response{body: body, ended: true})
+	return err
+}
