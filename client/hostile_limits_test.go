@@ -1,8 +1,8 @@
 package packhooks_test
 
 import (
-	"context"
 	"compress/gzip"
+	"context"
 	"errors"
 	"fmt"
 	"io"
