@@ -1,7 +1,7 @@
 // Package packhooks reads an organization's webhook subscriptions from Pack Cloud, or from any server that answers
-// the same contract.
+// the same contract. It is called packhooks, not client after its folder: every program has a variable client.
 //
-//	c, err := client.New(os.Getenv("PACK_TOKEN"))
+//	c, err := packhooks.New(os.Getenv("PACKHOOKS_TOKEN"))
 //	if err != nil {
 //		return err
 //	}
@@ -12,41 +12,53 @@
 //		fmt.Println(webhook.EventCode, webhook.Endpoint)
 //	}
 //
-// That walks every page, fetching the next one only when it is needed. [Client.WebhookPages] gives whole pages,
+// That walks every page, fetching the next one only when it is needed. [Client.WebhookPages] returns whole pages,
 // and [Client.ListWebhooks] one page, from which [WebhookPage.NextPage] and [WebhookPage.PrevPage] go on.
 //
 // # Secrets
 //
 // A webhook's signing secret is a [Secret]: printing, logging or marshalling it, or anything that holds it, shows a
-// mask. Secret.Reveal returns the text. The token of a Client is never printed either.
+// mask. [Secret.Reveal] returns the text, and [Webhook.RevealJSON] writes a webhook so that json.Unmarshal reads it
+// back with its secret. The token of a Client is not printed either, also when a server echoes it.
+//
+// net/http itself writes to the standard logger of package log in one case: what a server sends on an idle
+// connection without having been asked, which it quotes. Set log.SetOutput where that matters.
 //
 // # Errors
 //
-// What the server answered with a status other than 2xx is an [*Error]; most programs need no more than
+// A response with a status other than 2xx is returned as an [*Error]. Most programs need no more than
 //
-//	errors.Is(err, client.ErrUnauthorized)
+//	errors.Is(err, packhooks.ErrUnauthorized)
 //
-// and its siblings. A connection that fails is [ErrUnavailable], and an answer that cannot be trusted is one of
-// [ErrMalformedPage], [ErrPageLoop], [ErrCrossOrigin] and [ErrResponseTooLarge].
+// and the other sentinel errors. A failed connection is [ErrUnavailable]. A response that breaks the contract is
+// [ErrMalformedPage], [ErrPageLoop], [ErrCrossOrigin] or [ErrResponseTooLarge]. Invalid options and arguments are
+// [ErrInvalidArgument]; nothing panics.
 //
 // # Retries
 //
-// A GET that meets 429, 502, 503, 504 or a failing connection is tried again: see [WithMaxAttempts] and
-// [WithBackoff]. The context passed to a call ends it at any moment, also between two attempts.
+// Transient failures are retried: status 408, 425, 429, 500, 502 to 504, 520 to 524 and 529, and connections that
+// fail, unless another attempt would fail the same way (no such host, a bad certificate). See [WithMaxAttempts],
+// [WithBackoff] and [WithMaxRetryAfter]. The context passed to a call ends it at any time, also between attempts.
 //
 // # Tracing
 //
 // Requests go through the http.Client given by [WithHTTPClient], so OpenTelemetry plugs in there:
 //
-//	client.New(token, client.WithHTTPClient(&http.Client{
+//	packhooks.New(token, packhooks.WithHTTPClient(&http.Client{
 //		Transport: otelhttp.NewTransport(http.DefaultTransport),
 //	}))
 //
 // A transport of your own sees the Authorization header of each attempt; it must not log it.
 //
-// The package reads no environment of its own, starts no goroutine that outlives a call, and does not verify the
-// signatures of webhook deliveries: Pack Cloud publishes no algorithm for them.
+// # Compatibility
+//
+// The module follows semantic versioning. Until v1 a minor version may change the API, and CHANGELOG.md says how.
+// Error texts may change in any version. Structs may gain fields: name the fields in literals. What the contract adds
+// to a webhook becomes a field in a minor version.
+//
+// The package reads no environment of its own, starts no goroutine that outlives a call (idle connections apart), and
+// does not verify the signatures of webhook deliveries: Pack Cloud publishes no algorithm for them.
 package packhooks
 
-// Version is the version of this package, as its User-Agent names it.
+// Version is the version of this module, as its User-Agent names it.
 const Version = "0.1.0"
