@@ -21,6 +21,7 @@ func TestInvalidArgumentsAreErrors(t *testing.T) {
 	c := newClientOf(t, testToken, "http://127.0.0.1:1")
 	var none *packhooks.Client
 	var noPage *packhooks.WebhookPage
+	var noContext context.Context
 	list := func(c *packhooks.Client, ctx context.Context, id string, opts ...packhooks.ListOption) error {
 		_, err := c.ListWebhooks(ctx, id, opts...)
 		return err
@@ -44,7 +45,7 @@ func TestInvalidArgumentsAreErrors(t *testing.T) {
 		"negative Retry-After":  made(testToken, packhooks.WithMaxRetryAfter(-1)),
 		"nil client":            list(none, t.Context(), "acme"),
 		"zero client":           list(&packhooks.Client{}, t.Context(), "acme"),
-		"nil context":           list(c, nil, "acme"), //nolint:staticcheck // the point
+		"nil context":           list(c, noContext, "acme"),
 		"nil list option":       list(c, t.Context(), "acme", nil),
 		"empty organization":    list(c, t.Context(), ""),
 		"header of ours":        list(c, t.Context(), "acme", packhooks.WithHeader("authorization", "x")),

@@ -30,7 +30,7 @@ func hostileLimits() []hostile {
 	return []hostile{
 		{
 			name: "101", status: 101, text: "101 Switching Protocols",
-			serve: fixed(func(w http.ResponseWriter, r *http.Request) {
+			serve: fixed(func(w http.ResponseWriter, _ *http.Request) {
 				conn, _, _ := http.NewResponseController(w).Hijack()
 				_, _ = io.WriteString(conn, "HTTP/1.1 101 Switching Protocols\r\nConnection: upgrade\r\nUpgrade: x\r\n\r\n")
 				time.AfterFunc(2*time.Second, func() { _ = conn.Close() })

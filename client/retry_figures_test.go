@@ -75,13 +75,13 @@ func simulate(t *testing.T, r *rand.Rand, down func(*rand.Rand) []time.Duration,
 					return nil, syscall.ECONNREFUSED
 				}
 			}
-			if tenth := int64(now / (100 * time.Millisecond)); limit > 0 && served[tenth] >= limit/10 {
+			tenth := int64(now / (100 * time.Millisecond))
+			if limit > 0 && served[tenth] >= limit/10 {
 				resp := response(req, 503, "")
 				resp.Header.Set("Retry-After", "1")
 				return resp, nil
-			} else {
-				served[tenth]++
 			}
+			served[tenth]++
 			next := "?" + req.URL.RawQuery + "1"
 			if len(next) > 10 || limit > 0 {
 				next = ""

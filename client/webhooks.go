@@ -241,12 +241,12 @@ func listError(organizationID string, err error) error {
 	return &callError{fmt.Sprintf("listing webhooks of %q", organizationID), err}
 }
 
-// Collect returns the items of a walk, such as Client.Webhooks. On error it returns those before it. More than max
-// are ErrTooMany, with the first max of them.
-func Collect[T any](walk iter.Seq2[T, error], max int) (items []T, err error) {
+// Collect returns the items of a walk, such as Client.Webhooks. On error it returns those before it. More than
+// limit are ErrTooMany, with the first limit of them.
+func Collect[T any](walk iter.Seq2[T, error], limit int) (items []T, err error) {
 	for item, err := range walk {
-		if err == nil && len(items) >= max {
-			err = fmt.Errorf("%w: more than %d", ErrTooMany, max)
+		if err == nil && len(items) >= limit {
+			err = fmt.Errorf("%w: more than %d", ErrTooMany, limit)
 		}
 		if err != nil {
 			return items, err
