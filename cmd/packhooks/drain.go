@@ -39,6 +39,9 @@ func (c *serveCmd) serve(ctx context.Context, ready *readiness, prepare func(con
 		if silent.Delete(conn); state == http.StateNew {
 			silent.Store(conn, nil)
 		}
+		if state == http.StateClosed || state == http.StateHijacked {
+			<-c.connections
+		}
 	}
 	group, ctx := errgroup.WithContext(ctx)
 	if opsListener != nil {

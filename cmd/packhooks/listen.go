@@ -8,8 +8,6 @@ import (
 	"log/slog"
 	"net"
 	"syscall"
-
-	"golang.org/x/net/netutil"
 )
 
 // listen binds the address before anything else is done, and refuses one that would show tokens to a network.
@@ -18,7 +16,8 @@ func (c *serveCmd) listen(ctx context.Context) (net.Listener, error) {
 	if err != nil {
 		return nil, err
 	}
-	listener, scheme := netutil.LimitListener(listener, c.MaxConnections), "http"
+	c.connections = make(chan struct{}, c.MaxConnections)
+	listener, scheme := net.Listener(limitListener{listener, c.connections}), "http"
 	if c.TLSCert != "" {
 		scheme = "https"
 		certificate, err := tls.LoadX509KeyPair(c.TLSCert, c.TLSKey)
@@ -41,6 +40,22 @@ func (c *serveCmd) listen(ctx context.Context) (net.Listener, error) {
 		c.PublicURL = scheme + "://" + listener.Addr().String()
 	}
 	return listener, nil
+}
+
+// limitListener accepts a connection when there is a place for it; serve gives the place back. Wrapping the connections
+// instead would hide from net/http that they can be closed on one side, and cut responses off.
+type limitListener struct {
+	net.Listener
+	places chan struct{}
+}
+
+func (l limitListener) Accept() (net.Conn, error) {
+	l.places <- struct{}{}
+	conn, err := l.Listener.Accept()
+	if err != nil {
+		<-l.places
+	}
+	return conn, err
 }
 
 func bind(ctx context.Context, address, flag string) (net.Listener, error) {

@@ -34,7 +34,9 @@ type serveCmd struct {
 	ReadTimeout    time.Duration `default:"10s" help:"For a request to arrive, headers within half of it."`
 	WriteTimeout   time.Duration `default:"30s" help:"For a request to be answered."`
 	IdleTimeout    time.Duration `default:"2m" help:"For a connection without requests."`
-	MaxHeaderBytes int           `default:"16384" help:"Size of a request's line and headers."`
+	connections    chan struct{}
+
+	MaxHeaderBytes int `default:"16384" help:"Size of a request's line and headers."`
 	database
 }
 
