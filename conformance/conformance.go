@@ -9,15 +9,16 @@
 //		return err // the configuration is wrong, or ctx ended
 //	}
 //	for _, c := range report.Checks {
-//		fmt.Println(c.Outcome, c.Provenance, c.Group, c.Name, c.Detail)
+//		fmt.Println(c.Outcome, c.Class, c.ID, c.Detail)
 //	}
-//	os.Exit(report.ExitCode(false))
+//	os.Exit(report.ExitCode())
 //
-// Each check says, from the contract's x-provenance, whether it holds the server to what the vendor published or to
-// a decision of this project: that is where a real service and the document may differ without either being broken.
+// Each check has a class. What the vendor published and what is unsafe (a token is not needed, another organization is
+// served, a token or secret is repeated, webhooks are lost) decides. What this project decided is where a real service
+// and the document may differ without either being broken.
 //
 // A run reads only: it sends GET, HEAD and OPTIONS, and no method that could create anything. It keeps to a rate, to
-// a number of requests and to a time, and waits once where a server answers 429. What a report shows of an exchange
+// a number of requests and to a time, and waits where a server is busy. What a report shows of a request and its response
 // holds neither the token nor a signing secret. It is neither a load test nor a search for vulnerabilities.
 package conformance
 
@@ -31,6 +32,8 @@ import (
 	"net/url"
 	"strings"
 	"time"
+
+	"github.com/packhooks/packhooks/api"
 )
 
 // Config says what to check and within which bounds. URL and Organization are required.
@@ -41,7 +44,7 @@ type Config struct {
 	// Organization is one that the token may read. With fewer than two webhooks in it some checks cannot tell.
 	Organization string
 
-	// Token is the bearer token. None is sent when it is empty.
+	// Token is sent as the contract says. None is sent when it is empty.
 	Token string
 
 	// ForeignOrganization is one that the token may not read (default: a random name).
@@ -50,6 +53,12 @@ type Config struct {
 	// HTTPClient sends the requests (default: a client that gives each 30 s). Its cookie jar is not used, and no
 	// redirect is followed.
 	HTTPClient *http.Client
+
+	// Contract is the OpenAPI document to hold the server to (default: this module's own). It is JSON or YAML.
+	Contract []byte
+
+	// Strict lets what was decided count like what was published.
+	Strict bool
 
 	MaxPages    int           // the most pages of one walk (default 200)
 	MaxRequests int           // the most requests in all (default 1,000)
@@ -71,6 +80,9 @@ func Run(ctx context.Context, cfg Config) (*Report, error) {
 }
 
 func (cfg Config) withDefaults() Config {
+	if cfg.Contract == nil {
+		cfg.Contract = api.Spec
+	}
 	cfg.ForeignOrganization = cmp.Or(cfg.ForeignOrganization, "foreign-"+strings.ToLower(rand.Text()))
 	cfg.HTTPClient = cmp.Or(cfg.HTTPClient, &http.Client{Timeout: 30 * time.Second})
 	cfg.MaxPages = cmp.Or(cfg.MaxPages, 200)

@@ -1,134 +1,200 @@
 package conformance
 
 import (
-	"context"
+	"bytes"
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
 	"net/http"
-	"net/url"
+	"regexp"
+	"slices"
 	"strings"
 )
 
-// page is a page as far as paging needs it. It is read leniently: a webhook with a wrong field is still one.
+// page is a page as far as paging needs it. It is read leniently: webhooks are found in any envelope, by their
+// required properties, and one with a wrong field is still one.
 type page struct {
-	answer     *answer
+	response   *response
 	webhooks   []map[string]any
 	prev, next string // empty for null or none
-	perPage    int    // 0 where the page does not say
+	size       int    // 0 where the page does not say
+	keys       string // what the envelope has instead of the contract's; empty where it is the contract's
+	value      any    // the page, moved into the contract's envelope
 }
 
-func parsePage(a *answer) (*page, error) {
-	var body struct {
-		Data  *[]json.RawMessage `json:"data"`
-		Links *struct{ Prev, Next any }
-		Meta  any
+// parse finds the webhooks, the links and the page size in a response.
+func (k *contract) parse(r *response) (*page, error) {
+	var value any
+	if err := json.Unmarshal(r.body, &value); err != nil {
+		return nil, errors.New("the body is not JSON")
 	}
-	if err := json.Unmarshal(a.body, &body); err != nil || body.Data == nil || body.Links == nil {
-		return nil, errors.New("a page is not of the shape that the contract gives it")
+	items, _ := get(value, k.paging.Items).([]any)
+	standard := items != nil
+	if !standard {
+		if items = k.search(value); items == nil {
+			return nil, fmt.Errorf("the body holds no list of webhooks; it has %s", keys(value))
+		}
 	}
-	p := &page{answer: a, webhooks: make([]map[string]any, len(*body.Data))}
-	for i, item := range *body.Data {
-		_ = json.Unmarshal(item, &p.webhooks[i]) // what is no object stays nil: it counts, and has no id
+	parent, _, _ := cutLast(k.paging.Next)
+	if _, isObject := get(value, parent).(map[string]any); !isObject {
+		standard = false
 	}
-	p.prev, _ = body.Links.Prev.(string)
-	p.next, _ = body.Links.Next.(string)
-	meta, _ := body.Meta.(map[string]any)
-	perPage, _ := meta["per_page"].(float64)
-	p.perPage = int(perPage)
+	p := &page{response: r, value: value}
+	if !standard {
+		p.keys, p.value = keys(value), k.rearrange(value, items, r.header)
+	}
+	for _, item := range items {
+		w, _ := item.(map[string]any) // what is no object stays nil: it counts, and has no id
+		p.webhooks = append(p.webhooks, w)
+	}
+	p.prev, _ = get(p.value, k.paging.Prev).(string)
+	p.next, _ = get(p.value, k.paging.Next).(string)
+	size, _ := get(p.value, k.paging.Size).(float64)
+	p.size = int(size)
 	return p, nil
 }
 
-// page reads one page of the organization.
-func (s *session) page(ctx context.Context, query string) (*page, error) {
-	a, err := s.send(ctx, s.list(query))
-	if err != nil {
-		return nil, err
-	}
-	if a.status != http.StatusOK {
-		return nil, failed(a, "?%s is answered %d", query, a.status)
-	}
-	return parsePage(a)
-}
-
-// neighbour reads the page that a link of p leads to.
-func (s *session) neighbour(ctx context.Context, p *page, link string) (*page, error) {
-	query, err := s.follow(p, link)
-	if err != nil {
-		return nil, fmt.Errorf("a link cannot be followed: %w", err)
-	}
-	return s.page(ctx, query)
-}
-
-// follow returns the query of a link. Only the query is taken, and asked of our own base, as a server cannot know
-// under which name it is reached; but the path must be that of the listing.
-func (s *session) follow(p *page, link string) (query string, err error) {
-	u, err := p.answer.request.URL.Parse(link)
-	if err != nil {
-		return "", fmt.Errorf("parsing link %q: malformed", link)
-	}
-	want, _ := url.PathUnescape(listPath(s.cfg.Organization)) // made by PathEscape
-	if !strings.HasSuffix(u.Path, want) {
-		return "", fmt.Errorf("link %q: its path does not end in %s", link, want)
-	}
-	return u.RawQuery, nil
-}
-
-// walk is the pages that following next from a first page to the last returned.
-type walk []*page
-
-func (s *session) walk(ctx context.Context, query string) (walk, error) {
-	var w walk
-	links, seen := map[string]bool{}, map[string]bool{}
-	p, err := s.page(ctx, query)
-	for err == nil {
-		w = append(w, p)
-		for _, id := range p.ids() {
-			if seen[id] {
-				return nil, failed(p.answer, "webhook %q comes a second time, on page %d", id, len(w))
+// search returns the webhooks wherever they are, or an empty list at the top; nil when there is neither.
+func (k *contract) search(value any) []any {
+	var found []any
+	switch v := value.(type) {
+	case []any:
+		if len(v) == 0 || slices.ContainsFunc(v, k.resembles) {
+			return v
+		}
+		for _, item := range v {
+			found = append(found, k.search(item)...)
+		}
+	case map[string]any:
+		if k.resembles(v) {
+			return []any{v}
+		}
+		for _, name := range slices.Sorted(maps.Keys(v)) {
+			if list := k.search(v[name]); list != nil && len(list) >= len(found) {
+				found = list
 			}
-			seen[id] = true
 		}
-		switch {
-		case p.next == "":
-			return w, nil
-		case links[p.next]:
-			return nil, failed(p.answer, "the next of page %d was there before", len(w))
-		case len(w) >= s.cfg.MaxPages:
-			return nil, fmt.Errorf("the list has more than the limit of %d pages", s.cfg.MaxPages)
+	}
+	return found
+}
+
+// resembles reports whether a value has at least half of the properties that a webhook must have.
+func (k *contract) resembles(value any) bool {
+	object, _ := value.(map[string]any)
+	n := 0
+	for _, name := range k.webhook.Required {
+		if _, ok := object[name]; ok {
+			n++
 		}
-		links[p.next] = true
-		p, err = s.neighbour(ctx, p, p.next)
 	}
-	return nil, err
+	return n > 0 && 2*n >= len(k.webhook.Required)
 }
 
-// walkTwice walks the list as the server serves it by itself and in pages so small that there are several, for all the
-// checks that look at what a walk returned.
-func (s *session) walkTwice(ctx context.Context) {
-	s.whole, s.wholeErr = s.walk(ctx, "")
-	if s.smallErr = errNoWalk; s.wholeErr == nil {
-		size := min(max(1, len(s.whole.webhooks())/7), s.contract.pageMax)
-		s.small, s.smallErr = s.walk(ctx, fmt.Sprintf("per_page=%d", size))
+// rearrange moves the parts of a page into the contract's envelope. Where the body has no links, those of the Link
+// header take their place.
+func (k *contract) rearrange(value any, items []any, header http.Header) any {
+	page := map[string]any{}
+	set(page, k.paging.Items, items)
+	for _, place := range []string{k.paging.Prev, k.paging.Next, k.paging.Size} {
+		_, name, _ := cutLast(place)
+		if part, ok := k.searchKey(value, name); ok {
+			set(page, place, part)
+		} else if link := linkHeader(header)[name]; link != "" {
+			set(page, place, link)
+		}
 	}
+	return page
 }
 
-func (w walk) webhooks() (all []map[string]any) {
-	for _, p := range w {
-		all = append(all, p.webhooks...)
+// searchKey finds a member by its name, the outermost first, in any object but those in a list.
+func (k *contract) searchKey(value any, name string) (any, bool) {
+	object, _ := value.(map[string]any)
+	if part, ok := object[name]; ok {
+		return part, true
 	}
-	return all
+	for _, member := range slices.Sorted(maps.Keys(object)) {
+		if part, ok := k.searchKey(object[member], name); ok {
+			return part, true
+		}
+	}
+	return nil, false
 }
 
-// ids returns what tells webhooks apart.
-func ids(webhooks []map[string]any) []string {
-	ids := make([]string, len(webhooks))
-	for i, w := range webhooks {
-		ids[i] = fmt.Sprint(w["id"])
+// get walks down a dotted place; what is not there is nil.
+func get(value any, place string) any {
+	if place == "" {
+		return value
 	}
-	return ids
+	for name := range strings.SplitSeq(place, ".") {
+		object, _ := value.(map[string]any)
+		value = object[name]
+	}
+	return value
 }
 
-func (p *page) ids() []string { return ids(p.webhooks) }
+func set(object map[string]any, place string, value any) {
+	parent, name, nested := cutLast(place)
+	if !nested {
+		object[name] = value
+		return
+	}
+	inner, _ := object[parent].(map[string]any)
+	if inner == nil {
+		inner = map[string]any{}
+		object[parent] = inner
+	}
+	inner[name] = value
+}
 
-func (w walk) ids() []string { return ids(w.webhooks()) }
+func cutLast(place string) (parent, name string, nested bool) {
+	i := strings.LastIndexByte(place, '.')
+	return place[:max(i, 0)], place[i+1:], i >= 0
+}
+
+func keys(value any) string {
+	switch v := value.(type) {
+	case map[string]any:
+		return "keys " + strings.Join(slices.Sorted(maps.Keys(v)), ", ")
+	case []any:
+		return "no keys: it is an array"
+	}
+	return "no keys"
+}
+
+var linkValue = regexp.MustCompile(`<([^>]*)>\s*;\s*rel="?([a-z]+)"?`)
+
+// linkHeader reads the links of RFC 8288 as far as paging uses them.
+func linkHeader(header http.Header) map[string]string {
+	links := map[string]string{}
+	for _, m := range linkValue.FindAllStringSubmatch(strings.Join(header.Values("Link"), ", "), -1) {
+		links[m[2]] = m[1]
+	}
+	return links
+}
+
+// duplicateKeys returns where the next value of d has a name twice. The value is known to be valid JSON.
+func duplicateKeys(d *json.Decoder, at string) (places []string) {
+	token, _ := d.Token()
+	if token != json.Delim('{') && token != json.Delim('[') {
+		return nil
+	}
+	seen := map[string]bool{}
+	for i := 0; d.More(); i++ {
+		member := fmt.Sprintf("%s/%d", at, i)
+		if token == json.Delim('{') {
+			name, _ := d.Token()
+			if member = fmt.Sprintf("%s/%v", at, name); seen[member] {
+				places = append(places, member)
+			}
+			seen[member] = true
+		}
+		places = append(places, duplicateKeys(d, member)...)
+	}
+	_, _ = d.Token() // the end
+	return places
+}
+
+func duplicates(body []byte) []string {
+	return duplicateKeys(json.NewDecoder(bytes.NewReader(body)), "")
+}

@@ -2,10 +2,12 @@ package conformance
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"net/http"
 	"slices"
+	"strings"
 	"time"
 )
 
@@ -14,154 +16,176 @@ var (
 	errOnePage = errors.New("all webhooks are on one page: choose an organization that has more")
 )
 
+// firstPage is inconclusive where there is nothing to check: the URL, the organization or the token may be wrong.
 func firstPage(ctx context.Context, s *session) error {
 	a, err := s.send(ctx, s.list(""))
 	if err != nil {
 		return fmt.Errorf("the server cannot be reached: %w", err)
 	}
-	s.first, s.firstErr = parsePage(a)
+	html := strings.HasPrefix(a.header.Get("Content-Type"), "text/html")
 	switch {
-	case a.status == http.StatusOK:
-		return nil
-	case a.status/100 == 2:
-		return failed(a, "the list is answered %d", a.status)
-	}
-	return &failure{outcome: Inconclusive, detail: fmt.Sprintf("the list is answered %d; are the URL, the organization and the token right?", a.status), answer: a}
-}
-
-func walkForwards(_ context.Context, s *session) error { return s.wholeErr }
-
-// walkBack reads the list from its end. The pages may be cut differently, so it compares the webhooks.
-func walkBack(ctx context.Context, s *session) error {
-	if s.smallErr != nil {
-		return errNoWalk
-	}
-	p := s.small[len(s.small)-1]
-	ids := p.ids()
-	for n := 0; p.prev != ""; n++ {
-		if n > len(s.small) {
-			return failed(p.answer, "following prev does not reach the first page")
+	case a.status/100 != 2 || html:
+		err = fmt.Errorf("status %d, %q: are the URL, the organization and the token right?", a.status, a.header.Get("Content-Type"))
+	case !json.Valid(a.body):
+		return failed(a, "the body is not JSON")
+	default:
+		if s.first, err = s.contract.parse(a); err == nil && a.status != http.StatusOK {
+			return failed(a, "status %d", a.status)
 		}
-		var err error
-		if p, err = s.neighbour(ctx, p, p.prev); err != nil {
-			return err
-		}
-		ids = append(p.ids(), ids...)
 	}
-	if !slices.Equal(ids, s.small.ids()) {
-		return failed(p.answer, "forwards there are %d webhooks, backwards %d, or in another order", len(s.small.ids()), len(ids))
+	if err != nil && (html || a.status == http.StatusNotFound || a.status == http.StatusGone) {
+		err = fmt.Errorf("%w The vendor announced the end of its REST API: this part may be gone", err)
+	}
+	if err != nil {
+		return &violation{outcome: Inconclusive, detail: err.Error(), response: a}
 	}
 	return nil
 }
 
-// prevOfPage2 asks for a page size only where the list would fit on one page, as that parameter is a decision.
-func prevOfPage2(ctx context.Context, s *session) error {
-	one, err := s.first, s.firstErr
-	if err == nil && one.next == "" {
-		one, err = s.page(ctx, "per_page=1")
+func walkForwards(_ context.Context, s *session) error {
+	for _, w := range []*walk{s.plain, s.large, s.small} {
+		if w.err != nil && (len(w.pages) > 0 || w == s.plain) { // no more than a page size is refused otherwise
+			return w.err
+		}
 	}
-	if err != nil || one.next == "" {
-		return errOnePage
+	if !s.plain.ended && !s.large.ended {
+		return fmt.Errorf("the list has more than the limit of %d pages", s.cfg.MaxPages)
 	}
-	two, err := s.neighbour(ctx, one, one.next)
+	return nil
+}
+
+// paged returns a walk of more than one page. That of small pages needs a parameter which is a decision.
+func (s *session) paged() (*walk, error) {
+	for _, w := range []*walk{s.small, s.plain} {
+		if len(w.pages) > 1 && w.err == nil {
+			return w, nil
+		}
+	}
+	return nil, errOnePage
+}
+
+// walkBack reads a walk from its end. The pages may be cut differently, so it compares the webhooks. A server need not
+// have prev at all, as the field is not required.
+func walkBack(ctx context.Context, s *session) error {
+	w, err := s.paged()
 	if err != nil {
 		return err
 	}
-	if two.prev == "" {
-		return failed(two.answer, "page 2 has no prev")
-	}
-	back, err := s.neighbour(ctx, two, two.prev)
-	if err != nil {
-		return err
-	}
-	if !slices.Equal(back.ids(), one.ids()) {
-		return failed(back.answer, "prev of page 2 has other webhooks than page 1")
+	p := w.pages[len(w.pages)-1]
+	back, all := s.ids(p), s.ids(w.pages...)
+	for n := 0; p.prev != "" && len(back) < len(all); n++ {
+		if n > len(w.pages) {
+			return failed(p.response, "following prev does not reach the first page")
+		}
+		if p, err = s.follow(ctx, p, p.prev); err != nil {
+			return err
+		}
+		back = append(s.ids(p), back...)
+		if len(back) > len(all) || !slices.Equal(back, all[len(all)-len(back):]) {
+			return failed(p.response, "prev of the page after has other webhooks than come before it")
+		}
 	}
 	return nil
 }
 
 func exactEnds(_ context.Context, s *session) error {
-	if s.smallErr != nil {
-		return errNoWalk
+	w, err := s.paged()
+	if err != nil {
+		return err
 	}
-	for i, p := range s.small {
+	for i, p := range w.pages {
 		switch {
 		case (p.prev == "") != (i == 0):
-			return failed(p.answer, "prev of page %d is %q", i+1, p.prev)
-		case len(p.webhooks) == 0 && len(s.small) > 1:
-			return failed(p.answer, "page %d is empty, and yet a link led to it", i+1)
+			return failed(p.response, "prev of page %d is %q", i+1, p.prev)
+		case len(p.webhooks) == 0:
+			return failed(p.response, "page %d is empty, and yet a link led to it", i+1)
 		}
 	}
 	return nil
 }
 
-// pageSizes fails unless each size is kept to and, where the page says, reported; 0 is the default.
-func pageSizes(sizes ...int) func(context.Context, *session) error {
-	return func(ctx context.Context, s *session) error {
-		for _, size := range sizes {
-			query := fmt.Sprintf("per_page=%d", size)
-			if size == 0 {
-				query, size = "", s.contract.pageDefault
-			}
-			p, err := s.page(ctx, query)
-			if err != nil {
-				return err
-			}
-			if len(p.webhooks) > size || p.perPage != 0 && p.perPage != size {
-				return failed(p.answer, "?%s returns %d webhooks and reports %d, not %d", query, len(p.webhooks), p.perPage, size)
-			}
-		}
-		return nil
+func smallPages(ctx context.Context, s *session) error {
+	if s.contract.size == nil {
+		return errNoSize
 	}
+	least, _, _ := s.contract.bounds()
+	for _, size := range []int{least, least + 1} {
+		if err := s.pageOf(ctx, s.sizeQuery(size), size); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
-func anyPageSize(ctx context.Context, s *session) error {
-	if s.wholeErr != nil {
+func defaultPage(ctx context.Context, s *session) error {
+	_, _, size := s.contract.bounds()
+	return s.pageOf(ctx, "", size)
+}
+
+// pageOf fails unless the page keeps to the size and, where it says, reports it.
+func (s *session) pageOf(ctx context.Context, query string, size int) error {
+	p, err := s.page(ctx, query)
+	if err == nil && (len(p.webhooks) > size || p.size != 0 && p.size != size) {
+		err = failed(p.response, "?%s returns %d webhooks and reports %d, not %d", query, len(p.webhooks), p.size, size)
+	}
+	return err
+}
+
+// sameOrder compares the beginnings of the walks, as far as both go.
+func sameOrder(_ context.Context, s *session) error {
+	if s.plain.err != nil {
 		return errNoWalk
 	}
-	if s.smallErr != nil {
-		return s.smallErr
-	}
-	large, err := s.walk(ctx, fmt.Sprintf("per_page=%d", s.contract.pageMax))
-	if err != nil {
-		return err
-	}
-	for _, w := range []walk{s.small, large} {
-		if !slices.Equal(w.ids(), s.whole.ids()) {
-			return failed(w[0].answer, "the list has %d webhooks, with another page size %d, or in another order",
-				len(s.whole.ids()), len(w.ids()))
+	for _, w := range []*walk{s.small, s.large} {
+		if w.err != nil {
+			return w.err
+		}
+		n := min(len(s.ids(w.pages...)), len(s.ids(s.plain.pages...)))
+		if !slices.Equal(s.ids(w.pages...)[:n], s.ids(s.plain.pages...)[:n]) {
+			return failed(w.pages[0].response, "with ?%s the list is in another order", w.query)
 		}
 	}
 	return nil
 }
 
 func inOrder(_ context.Context, s *session) error {
-	if s.wholeErr != nil {
+	w := s.plain
+	if s.large.ended {
+		w = s.large
+	}
+	if w.err != nil {
 		return errNoWalk
 	}
-	all := s.whole.webhooks()
-	for i, w := range all[min(1, len(all)):] {
-		if before := all[i]; createdAt(before).Compare(createdAt(w)) > 0 ||
-			createdAt(before).Equal(createdAt(w)) && fmt.Sprint(before["id"]) > fmt.Sprint(w["id"]) {
-			return failed(s.whole[0].answer, "webhook %q comes before %q", before["id"], w["id"])
+	all := w.webhooks()
+	for i, after := range all[min(1, len(all)):] {
+		if s.contract.compare(all[i], after) > 0 {
+			return failed(w.pages[0].response, "webhook %q comes before %q", s.contract.id(all[i]), s.contract.id(after))
 		}
 	}
 	return nil
 }
 
-// createdAt is zero for what is no time; the check of the format tells so.
-func createdAt(webhook map[string]any) time.Time {
-	at, _ := time.Parse(time.RFC3339Nano, fmt.Sprint(webhook["created_at"]))
-	return at
+// compare orders webhooks by the properties that x-paging names: times as times, all else as text.
+func (k *contract) compare(a, b map[string]any) int {
+	for _, name := range k.paging.Order {
+		x, y := fmt.Sprint(a[name]), fmt.Sprint(b[name])
+		at, err := time.Parse(time.RFC3339Nano, x)
+		then, err2 := time.Parse(time.RFC3339Nano, y)
+		order := strings.Compare(x, y)
+		if err == nil && err2 == nil {
+			order = at.Compare(then)
+		}
+		if order != 0 {
+			return order
+		}
+	}
+	return 0
 }
 
 func repeatable(ctx context.Context, s *session) error {
-	if s.firstErr != nil {
-		return s.firstErr
-	}
 	p, err := s.page(ctx, "")
-	if err == nil && !slices.Equal(p.ids(), s.first.ids()) {
-		err = failed(p.answer, "the page is not what it was at first")
+	if err == nil && (s.first == nil || !slices.Equal(s.ids(p), s.ids(s.first))) {
+		err = failed(p.response, "the page is not what it was at first")
 	}
 	return err
 }

@@ -47,12 +47,12 @@ var shortOfContract = map[string]string{
 func TestPrismFallsShortWhereAMockMust(t *testing.T) {
 	report := run(t, startPrism(t))
 	for _, c := range report.Checks {
-		reason, expected := shortOfContract[c.Name]
+		reason, expected := shortOfContract[c.ID]
 		if short := c.Outcome != conformance.Pass; short != expected {
-			t.Errorf("%s is %q (%s), expected to fall short: %t\n%v", c.Name, c.Outcome, c.Detail, expected, c.Exchange)
+			t.Errorf("%s is %q (%s), expected to fall short: %t\n%s\n%s", c.ID, c.Outcome, c.Detail, expected, c.Request, c.Response)
 		}
 		if expected {
-			t.Logf("%-12s %-9s %-20s %s (%s)", c.Outcome, c.Provenance, c.Name, reason, c.Detail)
+			t.Logf("%-12s %-9s %-20s %s (%s)", c.Outcome, c.Class, c.ID, reason, c.Detail)
 		}
 	}
 }

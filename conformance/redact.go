@@ -19,12 +19,13 @@ const (
 	maxShown = 2000
 )
 
-// exchange renders an answer for a report, headers in no promised order.
-func (s *session) exchange(a *answer) *Exchange {
-	return &Exchange{
-		Request:  s.hide(fmt.Sprintf("%s %s\n%s", a.request.Method, a.request.URL, headerText(a.request.Header))),
-		Response: s.hide(fmt.Sprintf("%d %s\n%s", a.status, http.StatusText(a.status), headerText(a.header))) + "\n" + s.hideBody(a),
-	}
+// show renders a response and its request for a report.
+func (s *session) show(a *response) (request, response string) {
+	sent := a.request.Header.Clone()
+	header, _ := s.contract.credential()
+	sent.Del(header)
+	return s.hide(fmt.Sprintf("%s %s\n%s", a.request.Method, a.request.URL, headerText(sent))),
+		s.hide(fmt.Sprintf("%d %s\n%s", a.status, http.StatusText(a.status), headerText(a.header))) + "\n" + s.hideBody(a)
 }
 
 func headerText(header http.Header) string {
@@ -53,7 +54,7 @@ func (s *session) known() []string {
 
 // hideBody shows JSON with its secrets masked. What is not JSON is shown only where it explains an error: in a page
 // that is cut or garbled there is no telling where a secret begins.
-func (s *session) hideBody(a *answer) string {
+func (s *session) hideBody(a *response) string {
 	var value any
 	text := s.hide(string(a.body))
 	if json.Unmarshal(a.body, &value) == nil {

@@ -4,79 +4,126 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
+	"net/http"
+	"slices"
 	"strings"
 )
 
-// failure is the outcome of a check that an exchange shows. More counts the further exchanges that show it as well.
-type failure struct {
-	outcome Outcome
-	detail  string
-	answer  *answer
-	more    int
+// violation is the outcome of a check that a response shows. More counts the further responses that show it as well.
+type violation struct {
+	outcome  Outcome
+	detail   string
+	response *response
+	more     int
 }
 
-func (f *failure) Error() string {
-	if f.more > 0 {
-		return fmt.Sprintf("%s (and %d more)", f.detail, f.more)
+func (v *violation) Error() string {
+	if v.more > 0 {
+		return fmt.Sprintf("%s (and %d more)", v.detail, v.more)
 	}
-	return f.detail
+	return v.detail
 }
 
-func failed(a *answer, format string, args ...any) error {
-	return &failure{outcome: Fail, detail: fmt.Sprintf(format, args...), answer: a}
+func failed(a *response, format string, args ...any) error {
+	return &violation{outcome: Fail, detail: fmt.Sprintf(format, args...), response: a}
+}
+
+// unexpected is a failure unless the server was only busy.
+func unexpected(a *response, format string, args ...any) error {
+	if busy(a.status) {
+		return &violation{outcome: Inconclusive, detail: fmt.Sprintf(format, args...), response: a}
+	}
+	return failed(a, format, args...)
+}
+
+// violation notes that a response broke the promise of a check.
+func (s *session) violation(check string, a *response, format string, args ...any) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if v := s.violations[check]; v != nil {
+		v.more++
+		return
+	}
+	s.violations[check] = &violation{outcome: Fail, detail: fmt.Sprintf(format, args...), response: a}
 }
 
 // run makes the report. Where the first page cannot be had there is nothing to say about the rest.
 func (s *session) run(ctx context.Context) *Report {
-	checks := []Check{s.check(ctx, table[0])}
-	if checks[0].Outcome != Inconclusive {
-		checks = append(checks, s.checkRest(ctx)...)
+	r := &Report{URL: s.base.String(), Organization: s.cfg.Organization, Strict: s.cfg.Strict}
+	r.Checks = []Check{s.check(ctx, checks[0])}
+	if r.Checks[0].Outcome != Inconclusive {
+		r.Checks = append(r.Checks, s.checkRest(ctx)...)
 	}
-	return &Report{URL: s.base.String(), Organization: s.cfg.Organization, Requests: int(s.requests.Load()), Checks: checks}
+	r.Requests = int(s.requests.Load())
+	r.Summary = r.summarize()
+	return r
 }
 
-// checkRest comes last to the checks that judge what all the others were answered.
+// checkRest comes last to the checks that look at the responses to all others.
 func (s *session) checkRest(ctx context.Context) []Check {
-	s.walkTwice(ctx)
-	checks := make([]Check, len(table)-1)
-	for _, judging := range []bool{false, true} {
-		for i, row := range table[1:] {
-			if judging == (row.run == nil) {
-				checks[i] = s.check(ctx, row)
+	s.walkAll(ctx)
+	rows := slices.Concat(checks[1:], s.contract.headerChecks())
+	outcomes := make([]Check, len(rows))
+	for _, last := range []bool{false, true} {
+		for i, row := range rows {
+			if last == (row.run == nil) {
+				outcomes[i] = s.check(ctx, row)
 			}
 		}
 	}
-	return checks
+	return outcomes
+}
+
+// headerChecks has a check for each header that a response declares.
+func (k *contract) headerChecks() []check {
+	rows := map[string]check{}
+	for status, response := range k.listing.Responses.Map() {
+		for name := range response.Value.Headers {
+			id := strings.ToLower(name)
+			rows[id] = check{"headers", id, "operation/responses/" + status + "/headers/" + name, Decided, http.CanonicalHeaderKey(name) + " is as declared", nil}
+		}
+	}
+	return slices.SortedFunc(maps.Values(rows), func(a, b check) int { return strings.Compare(a.id, b.id) })
 }
 
 func (s *session) check(ctx context.Context, row check) Check {
-	provenance, _ := s.contract.provenance(row.about) // was tried when the contract was loaded
-	c := Check{Group: row.group, Name: row.name, Promise: row.promise, About: row.about, Provenance: provenance, Outcome: Pass}
+	pointer, class, ok := s.contract.locate(row.about)
+	if row.class != "" {
+		class = row.class
+	}
+	c := Check{ID: row.id, Group: row.group, Promise: row.promise, About: pointer, Class: class, Outcome: Pass}
 	run := row.run
 	if run == nil {
-		run = func(context.Context, *session) error { return s.judged(row) }
+		run = func(context.Context, *session) error { return s.observed(row) }
 	}
-	var f *failure
+	if !ok {
+		run = func(context.Context, *session) error { return errors.New("the contract does not have it") }
+	}
+	var v *violation
 	switch err := run(ctx, s); {
-	case errors.As(err, &f):
-		c.Outcome, c.Detail, c.Exchange = f.outcome, s.hide(f.Error()), s.exchange(f.answer)
+	case errors.As(err, &v):
+		c.Outcome, c.Detail = v.outcome, s.hide(v.Error())
+		c.Request, c.Response = s.show(v.response)
 	case err != nil:
 		c.Outcome, c.Detail = Inconclusive, s.hide(err.Error())
 	}
 	return c
 }
 
-// judged is what all answers together showed of a check.
-func (s *session) judged(row check) error {
-	f := s.breaches[row.name]
+// observed is what all responses together showed of a check.
+func (s *session) observed(row check) error {
+	v := s.violations[row.id]
 	switch {
-	case f != nil && row.name == "extra-fields":
-		f.outcome = Advice
-		return f
-	case f != nil:
-		return f
-	case s.webhooks == 0 && strings.HasPrefix(row.about, schemas+"Webhook/"):
+	case v != nil && (row.id == "extra-fields" || row.id == "deprecation"):
+		v.outcome = Advice
+		return v
+	case v != nil:
+		return v
+	case s.webhooks == 0 && (row.about == "webhook" || row.about == "secret"):
 		return errors.New("no webhook was seen: choose an organization that has some")
+	case row.class == Unsafe && !s.seen[row.id]:
+		return errors.New("no request could be made that would have shown it")
 	}
 	return nil
 }

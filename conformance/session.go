@@ -8,7 +8,6 @@ import (
 	"net/http"
 	"net/url"
 	"strconv"
-	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -17,12 +16,13 @@ import (
 )
 
 const (
-	maxBody       = 10 << 20 // bytes of an answer; a page of 100 webhooks with 8 kB endpoints has under 1 MB
+	maxBody       = 10 << 20 // bytes; a page of 100 webhooks with 8 kB endpoints has under 1 MB
 	maxWait       = time.Minute
+	attempts      = 3 // where the server asks for another
 	parallelReads = 20
 )
 
-// session is one run: it sends the requests, judges every answer and keeps what it learnt.
+// session is one run: it sends the requests, validates every response and keeps what it learnt.
 type session struct {
 	cfg      Config
 	base     *url.URL
@@ -31,20 +31,18 @@ type session struct {
 	limiter  *rate.Limiter
 	requests atomic.Int64
 
-	first        *page // the first page, without parameters
-	firstErr     error
-	whole, small walk // without parameters, and with pages so small that there are several
-	wholeErr     error
-	smallErr     error
+	first               *page // the first page, without parameters
+	plain, small, large *walk
 
-	mu       sync.Mutex // guards what is below: one check reads in parallel
-	webhooks int
-	secrets  map[string]bool     // the token and the signing secrets that were met
-	breaches map[string]*failure // what an answer showed, by the name of the check
+	mu         sync.Mutex // guards what is below: one check reads in parallel
+	webhooks   int
+	seen       map[string]bool       // which checks of every response had one to look at
+	secrets    map[string]bool       // the token and the signing secrets that were met
+	violations map[string]*violation // what a response showed, by the id of the check
 }
 
-// answer is what came back, read whole.
-type answer struct {
+// response is what came back, read whole.
+type response struct {
 	request *http.Request
 	status  int
 	header  http.Header
@@ -57,7 +55,7 @@ func newSession(cfg Config) (*session, error) {
 	if err != nil {
 		return nil, err
 	}
-	k, err := loadContract()
+	k, err := loadContract(cfg.Contract)
 	if err != nil {
 		return nil, err
 	}
@@ -66,9 +64,8 @@ func newSession(cfg Config) (*session, error) {
 	client.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
 	s := &session{
 		cfg: cfg, base: base, contract: k, client: &client,
-		limiter:  rate.NewLimiter(rate.Limit(cfg.Rate), parallelReads),
-		secrets:  map[string]bool{},
-		breaches: map[string]*failure{},
+		limiter: rate.NewLimiter(rate.Limit(cfg.Rate), parallelReads),
+		seen:    map[string]bool{}, secrets: map[string]bool{}, violations: map[string]*violation{},
 	}
 	s.keepSecret(cfg.Token)
 	return s, nil
@@ -76,7 +73,7 @@ func newSession(cfg Config) (*session, error) {
 
 // list is a request for a page of the organization.
 func (s *session) list(query string) *http.Request {
-	return s.get(listPath(s.cfg.Organization), query)
+	return s.get(s.contract.listPath(s.cfg.Organization), query)
 }
 
 // get is a request for a path below the base. The query is sent as it is, malformed or not.
@@ -88,39 +85,49 @@ func (s *session) get(path, query string) *http.Request {
 		"User-Agent": {"packhooks-conformance"},
 	}}
 	r.Close = true // net/http logs what a broken server sends on an idle connection, and that may be a secret
-	if s.cfg.Token != "" {
-		r.Header.Set("Authorization", "Bearer "+s.cfg.Token)
+	if header, scheme := s.contract.credential(); header != "" && s.cfg.Token != "" {
+		r.Header.Set(header, scheme+s.cfg.Token)
 	}
 	return r
 }
 
-// send sends r, and once more where the server asks to come back within a bearable time.
-func (s *session) send(ctx context.Context, r *http.Request) (*answer, error) {
-	a, err := s.once(r.WithContext(ctx))
-	if err != nil || a.status != http.StatusTooManyRequests {
-		return a, err
-	}
-	wait, ok := retryAfter(a.header.Get("Retry-After"))
-	if !ok || wait > maxWait {
-		return a, nil
-	}
-	select {
-	case <-time.After(wait):
-		return s.once(r.WithContext(ctx))
-	case <-ctx.Done():
-		return nil, ctx.Err()
+// send sends r, and again where the server is busy and asks to come back within a bearable time.
+func (s *session) send(ctx context.Context, r *http.Request) (*response, error) {
+	for attempt := 1; ; attempt++ {
+		a, err := s.attempt(r.WithContext(ctx))
+		if err != nil || !busy(a.status) || attempt == attempts {
+			return a, err
+		}
+		wait, ok := retryAfter(a.header.Get("Retry-After"))
+		if !ok || wait > maxWait {
+			return a, nil
+		}
+		select {
+		case <-time.After(wait):
+		case <-ctx.Done():
+			return nil, errTimeout
+		}
 	}
 }
 
-func (s *session) once(r *http.Request) (*answer, error) {
+func busy(status int) bool {
+	return status == http.StatusTooManyRequests || status == http.StatusServiceUnavailable
+}
+
+var errTimeout = errors.New("the time for the run is over")
+
+func (s *session) attempt(r *http.Request) (*response, error) {
 	if s.requests.Add(1) > int64(s.cfg.MaxRequests) {
 		s.requests.Add(-1)
 		return nil, fmt.Errorf("the limit of %d requests is reached", s.cfg.MaxRequests)
 	}
 	if err := s.limiter.Wait(r.Context()); err != nil {
-		return nil, errors.New("the time for the run is over")
+		return nil, errTimeout
 	}
 	resp, err := s.client.Do(r)
+	if r.Context().Err() != nil {
+		err = errTimeout
+	}
 	if err != nil {
 		return nil, err
 	}
@@ -130,15 +137,18 @@ func (s *session) once(r *http.Request) (*answer, error) {
 		err = fmt.Errorf("over %d bytes", maxBody)
 	}
 	if err != nil {
-		return nil, fmt.Errorf("reading the answer to %s %s: %w", r.Method, r.URL, err)
+		return nil, fmt.Errorf("reading the response to %s %s: %w", r.Method, r.URL, err)
 	}
-	a := &answer{request: r, status: resp.StatusCode, header: resp.Header, body: body}
-	s.judge(a)
+	a := &response{request: r, status: resp.StatusCode, header: resp.Header, body: body}
+	s.validate(a)
 	return a, nil
 }
 
-// retryAfter reads seconds or an HTTP-date (RFC 9110, section 10.2.3).
+// retryAfter reads seconds or an HTTP-date (RFC 9110, section 10.2.3). Without the header it is a second.
 func retryAfter(value string) (time.Duration, bool) {
+	if value == "" {
+		return time.Second, true
+	}
 	if seconds, err := strconv.ParseUint(value, 10, 20); err == nil {
 		return time.Duration(seconds) * time.Second, true
 	}
@@ -146,25 +156,9 @@ func retryAfter(value string) (time.Duration, bool) {
 	return max(0, time.Until(at)), err == nil
 }
 
-// breach notes that an answer broke the promise of a check.
-func (s *session) breach(check string, a *answer, format string, args ...any) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if f := s.breaches[check]; f != nil {
-		f.more++
-		return
-	}
-	s.breaches[check] = &failure{outcome: Fail, detail: fmt.Sprintf(format, args...), answer: a}
-}
-
 // keepSecret remembers what no report may show. The caller holds mu, or is alone.
 func (s *session) keepSecret(secret string) {
 	if len(secret) >= minSecret {
 		s.secrets[secret] = true
 	}
-}
-
-// listPath is the operation's path, below the base, for an organization.
-func listPath(organization string) string {
-	return strings.Replace(operationPath, "{organizationId}", url.PathEscape(organization), 1)
 }

@@ -6,6 +6,7 @@ import (
 	"net/http/httptest"
 	"net/http/httputil"
 	"net/url"
+	"regexp"
 	"strings"
 	"syscall"
 	"testing"
@@ -15,11 +16,11 @@ func TestCheckOfOurOwnServer(t *testing.T) {
 	p := reading(t)
 	args := []string{"check", "--org", "acme", "--rate", "1000", "--url", p.url()}
 	out := p.must("", append(args, "--strict")...)
-	if !strings.Contains(out, " 0 fail, 0 advice, 0 inconclusive\n") || strings.Contains(out, "\n    |") {
+	if !regexp.MustCompile(`\nconforms: (\d+) of (\d+) checks pass by \d+ requests\n$`).MatchString(out) || strings.Contains(out, "\n    |") {
 		t.Errorf("got %s", out)
 	}
 	var report struct {
-		Checks []struct{ Name, Provenance, Outcome string }
+		Checks []struct{ ID, Class, Outcome string }
 	}
 	if err := json.Unmarshal([]byte(p.must("", append(args, "--output", "json")...)), &report); err != nil {
 		t.Fatal(err)
@@ -46,6 +47,16 @@ func TestCheckOfAServerThatDiffers(t *testing.T) {
 	out := p.must("", args...)
 	if !strings.Contains(out, "\n    | GET /") && !strings.Contains(out, "\n    | GET http") {
 		t.Errorf("no exchange is shown: %s", out)
+	}
+	if !strings.Contains(out, "\nconforms to what was published, and differs in what was decided: ") || !strings.HasSuffix(out, "decided 1 (link)\n") {
+		t.Errorf("the last line does not say what differs: %s", out)
+	}
+	for format, want := range map[string]string{
+		"junit": `<testcase classname="decided.headers" name="link">`, "github": "::warning title=link (decided)::",
+	} {
+		if out := p.must("", append(args, "--output", format)...); !strings.Contains(out, want) {
+			t.Errorf("no %q in %s", want, out)
+		}
 	}
 	for _, secret := range []string{"Bearer", "phk_"} {
 		if strings.Contains(out, secret) {

@@ -1,0 +1,170 @@
+package conformance
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"net/url"
+	"slices"
+	"strings"
+)
+
+// probePages is how many pages are read of each walk of a list that is long. The walk with the largest pages alone
+// then goes to the end, so that a list of any size fits the limits.
+const probePages = 20
+
+// walk is the pages that following next from a first page returned.
+type walk struct {
+	query string
+	pages []*page
+	ended bool // next was null; otherwise a limit, or err, ended it
+	err   error
+}
+
+var errUnlimited = errors.New("the contract has no parameter for the page size")
+
+// walkAll reads the list in three ways: as the server serves it by itself, in pages so small that there are several, and
+// in the largest that the contract allows.
+func (s *session) walkAll(ctx context.Context) {
+	probe := min(probePages, s.cfg.MaxPages)
+	s.plain = s.walk(ctx, "", probe)
+	s.small, s.large = &walk{err: errUnlimited}, &walk{err: errUnlimited}
+	if s.contract.size != nil {
+		least, most, _ := s.contract.bounds()
+		s.large = s.walk(ctx, s.sizeQuery(most), s.cfg.MaxPages)
+		size := min(max(least, len(s.plain.webhooks())/7), max(least, most-1))
+		s.small = s.walk(ctx, s.sizeQuery(size), probe)
+	}
+	if s.plain.err == nil && !s.plain.ended && !s.large.ended {
+		s.plain = s.walk(ctx, "", s.cfg.MaxPages) // the page size is not ours to choose
+	}
+}
+
+func (s *session) sizeQuery(size int) string {
+	return fmt.Sprintf("%s=%d", url.QueryEscape(s.contract.size.Name), size)
+}
+
+func (s *session) walk(ctx context.Context, query string, maxPages int) *walk {
+	w, links := &walk{query: query}, map[string]bool{}
+	p, err := s.page(ctx, query)
+	for err == nil {
+		w.pages = append(w.pages, p)
+		switch {
+		case p.next == "":
+			w.ended = true
+			return w
+		case links[p.next]:
+			w.err = failed(p.response, "the next of page %d was there before", len(w.pages))
+			return w
+		case len(w.pages) >= maxPages:
+			return w
+		}
+		links[p.next] = true
+		p, err = s.follow(ctx, p, p.next)
+	}
+	w.err = err
+	return w
+}
+
+// page reads one page of the organization.
+func (s *session) page(ctx context.Context, query string) (*page, error) {
+	r, err := s.send(ctx, s.list(query))
+	if err == nil && r.status != http.StatusOK {
+		err = unexpected(r, "?%s: status %d", query, r.status)
+	}
+	if err != nil {
+		return nil, err
+	}
+	p, err := s.contract.parse(r)
+	if err != nil {
+		return nil, failed(r, "?%s: %v", query, err)
+	}
+	return p, nil
+}
+
+// follow reads the page that a link of p leads to. Only the query is taken, and asked of our own base, as a server
+// cannot know under which name it is reached. A page size that was asked for and that the link lacks is added.
+func (s *session) follow(ctx context.Context, p *page, link string) (*page, error) {
+	u, err := p.response.request.URL.Parse(link)
+	if err != nil {
+		return nil, failed(p.response, "a link is not a URL")
+	}
+	query := u.RawQuery
+	if size := s.contract.size; size != nil {
+		asked := p.response.request.URL.Query()
+		if asked.Has(size.Name) && !u.Query().Has(size.Name) {
+			s.violation("links-keep-size", p.response, "a link of a page that was asked for with %s lacks it", size.Name)
+			query = strings.TrimPrefix(query+"&"+url.Values{size.Name: asked[size.Name]}.Encode(), "&")
+		}
+	}
+	return s.page(ctx, query)
+}
+
+func (w *walk) webhooks() (all []map[string]any) {
+	for _, p := range w.pages {
+		all = append(all, p.webhooks...)
+	}
+	return all
+}
+
+// ids returns what tells the webhooks of some pages apart.
+func (s *session) ids(pages ...*page) (all []string) {
+	for _, p := range pages {
+		for _, w := range p.webhooks {
+			if w != nil {
+				all = append(all, s.contract.id(w))
+			}
+		}
+	}
+	return all
+}
+
+// id is the last of the properties that the list is ordered by or, where a webhook has none, all of it.
+func (k *contract) id(webhook map[string]any) string {
+	if id := webhook[k.paging.Order[len(k.paging.Order)-1]]; id != nil {
+		return fmt.Sprint(id)
+	}
+	return encode(webhook)
+}
+
+// complete compares the walks: whatever was lost or came twice in one of them cannot be relied on in any.
+func complete(ctx context.Context, s *session) error {
+	if s.plain.err != nil {
+		return errNoWalk
+	}
+	for _, w := range []*walk{s.plain, s.small, s.large} {
+		if len(w.pages) == 0 || w.err != nil {
+			continue
+		}
+		err := s.compare(w)
+		if err != nil && !slices.Equal(s.ids(s.walk(ctx, "", len(s.plain.pages)).pages...), s.ids(s.plain.pages...)) {
+			return errors.New("the list changes while it is read: run the check again")
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// compare fails when a webhook comes twice in w, or when the walk without parameters and w have not the same.
+func (s *session) compare(w *walk) error {
+	seen := map[string]bool{}
+	for _, id := range s.ids(w.pages...) {
+		if seen[id] {
+			return failed(w.pages[0].response, "?%s: webhook %q comes twice", w.query, id)
+		}
+		seen[id] = true
+	}
+	ours, theirs := s.ids(s.plain.pages...), s.ids(w.pages...)
+	n := min(len(ours), len(theirs))
+	if s.plain.ended && len(theirs) > n || w.ended && len(ours) > n {
+		return failed(w.pages[len(w.pages)-1].response, "without parameters there are %d webhooks, with ?%s %d", len(ours), w.query, len(theirs))
+	}
+	ours, theirs = slices.Sorted(slices.Values(ours[:n])), slices.Sorted(slices.Values(theirs[:n]))
+	if !slices.Equal(ours, theirs) {
+		return failed(w.pages[0].response, "without parameters and with ?%s the webhooks are not the same", w.query)
+	}
+	return nil
+}
