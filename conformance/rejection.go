@@ -20,11 +20,11 @@ const (
 
 // expect sends r and fails unless the response has the first of the statuses that the contract declares.
 func (s *session) expect(ctx context.Context, r *http.Request, statuses ...int) (*response, error) {
-	status, err := s.contract.declared(statuses...)
+	a, err := s.send(ctx, r)
 	if err != nil {
 		return nil, err
 	}
-	a, err := s.send(ctx, r)
+	status, err := s.contract.declared(statuses...)
 	if err == nil && a.status != status {
 		err = unexpected(a, "%s %s: status %d, not %d", r.Method, a.request.URL.RequestURI(), a.status, status)
 	}

@@ -97,11 +97,12 @@ func (s *session) check(ctx context.Context, row check) Check {
 	if run == nil {
 		run = func(context.Context, *session) error { return s.observed(row) }
 	}
-	if !ok {
-		run = func(context.Context, *session) error { return errors.New("the contract does not have it") }
-	}
 	var v *violation
-	switch err := run(ctx, s); {
+	err := run(ctx, s)
+	if !ok {
+		err = errors.New("the contract does not have it")
+	}
+	switch {
 	case errors.As(err, &v):
 		c.Outcome, c.Detail = v.outcome, s.hide(v.Error())
 		c.Request, c.Response = s.show(v.response)
