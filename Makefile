@@ -92,6 +92,10 @@ lint-spec: ## Lint the contract (needs npm)
 breaking: ## Hold api/openapi.yaml to api/released.yaml, its version and CHANGELOG.md
 	$(GO) -C tools run ./breaking ../api/released.yaml ../api/openapi.yaml ../CHANGELOG.md
 
+.PHONY: breaking-edits
+breaking-edits: ## Edit the contract in fifty ways; check which version each needs
+	$(GO) -C tools test -count=1 ./breaking
+
 .PHONY: drill
 drill: ## Edit a copy of the contract in ten ways; check what generation, compiler, tests and breaking say
 	$(GO) -C tools test -count=1 -timeout 30m -v ./drill

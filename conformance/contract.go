@@ -217,6 +217,13 @@ func (k *contract) bounds() (least, most, usual int) {
 	return int(*schema.Min), int(*schema.Max), usual
 }
 
+// promise is what the contract says in words under a name.
+func (k *contract) promise(name string) string {
+	promises, _ := k.listing.Extensions["x-promise"].(map[string]any)
+	text, _ := promises[name].(string)
+	return strings.Join(strings.Fields(text), " ")
+}
+
 // locate turns what a check is about, "next" or "webhook/required", into a JSON pointer (RFC 6901), and says whose
 // that part is: the nearest x-provenance at or above it decides, and what nobody marked is decided. It reports false
 // for what the contract does not have.

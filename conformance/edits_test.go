@@ -126,4 +126,3 @@ func TestTheCheckerFollowsTheContract(t *testing.T) {
 		})
 	}
 }
-

@@ -1,6 +1,7 @@
 package conformance
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -92,7 +93,7 @@ func (s *session) check(ctx context.Context, row check) Check {
 	if row.class != "" {
 		class = row.class
 	}
-	c := Check{ID: row.id, Group: row.group, Promise: row.promise, About: pointer, Class: class, Outcome: Pass}
+	c := Check{ID: row.id, Group: row.group, Promise: cmp.Or(s.contract.promise(row.id), row.promise), About: pointer, Class: class, Outcome: Pass}
 	run := row.run
 	if run == nil {
 		run = func(context.Context, *session) error { return s.observed(row) }

@@ -3,14 +3,17 @@
 //	breaking RELEASED CURRENT CHANGELOG
 //
 // A change that can break a client or a server needs a new major version of the contract, any other change a
-// higher one, and both an entry in the changelog. Descriptions, examples and extensions are free.
+// higher one, and both an entry in the changelog. Descriptions, examples and extensions are free, x-promise excepted.
 package main
 
 import (
+	"encoding/json"
 	"fmt"
 	"io"
+	"maps"
 	"os"
 	"regexp"
+	"slices"
 	"strings"
 
 	"github.com/getkin/kin-openapi/openapi3"
@@ -50,21 +53,30 @@ func run(out io.Writer, releasedPath, currentPath, changelogPath string) error {
 		return fmt.Errorf("comparing the contracts: %w", err)
 	}
 	c.print(out)
-	return c.judge(version(released), version(current), string(changelog))
+	return c.validate(version(released), version(current), string(changelog))
 }
 
 func read(path string) (*load.SpecInfo, error) {
-	return load.NewSpecInfo(openapi3.NewLoader(), load.NewSource(path))
+	return load.NewSpecInfo(openapi3.NewLoader(), load.NewSource(path), load.WithFlattenAllOf(), load.WithFlattenParams())
 }
 
 func version(s *load.SpecInfo) string { return "v" + s.GetVersion() }
 
 // raised are the changes that oasdiff takes for harmless and that break a program all the same: one that reads the
-// field or the header, one that calls the operation by its generated name.
+// field or the header, calls the operation by its generated name, sends Accept, or tells errors apart.
 var raised = map[string]checker.Level{
-	"response-optional-property-removed": checker.ERR,
-	"optional-response-header-removed":   checker.ERR,
-	"api-operation-id-removed":           checker.ERR,
+	"response-optional-property-removed":      checker.ERR,
+	"optional-response-header-removed":        checker.ERR,
+	"api-operation-id-removed":                checker.ERR,
+	"response-media-type-removed":             checker.ERR,
+	"response-media-type-name-specialized":    checker.ERR,
+	"response-media-type-name-generalized":    checker.ERR,
+	"response-non-success-status-removed":     checker.ERR,
+	"request-parameter-default-value-changed": checker.ERR,
+	"request-parameter-default-value-removed": checker.ERR,
+	"response-property-pattern-changed":       checker.ERR,
+	"api-security-anonymous-access-added":     checker.ERR,
+	"response-property-pattern-removed":       checker.ERR,
 }
 
 // change is what differs between two contracts.
@@ -85,6 +97,7 @@ func compare(released, current *load.SpecInfo) (change, error) {
 		return change{}, err
 	}
 	var c change
+	c.comparePledges(pledges(released.Spec, current.Spec), pledges(current.Spec, released.Spec))
 	if d == nil {
 		return c, nil
 	}
@@ -95,7 +108,6 @@ func compare(released, current *load.SpecInfo) (change, error) {
 		}
 		c.add(found)
 	}
-	// No check of oasdiff's looks at the servers, yet moving one breaks every client.
 	if d.ServersDiff != nil {
 		for _, url := range d.ServersDiff.Deleted {
 			c.breaking = append(c.breaking, "removed the server "+url)
@@ -106,6 +118,68 @@ func compare(released, current *load.SpecInfo) (change, error) {
 		c.diff, err = yaml.Marshal(d)
 	}
 	return c, err
+}
+
+// pledges are what no check of oasdiff's looks at and a program may rely on, each with what it says: promises in words,
+// the values of response headers, the server that clients take, and the names that references and generated code bear.
+// An operation that the other document does not have is left to oasdiff.
+func pledges(doc, other *openapi3.T) map[string]string {
+	all := map[string]string{}
+	if len(doc.Servers) > 0 {
+		all["the first server"] = doc.Servers[0].URL
+	}
+	for _, tag := range doc.Tags {
+		all["tag "+tag.Name] = ""
+	}
+	for path, item := range doc.Paths.Map() {
+		for method, operation := range item.Operations() {
+			if there := other.Paths.Value(path); there == nil || there.GetOperation(method) == nil {
+				continue
+			}
+			promises, _ := operation.Extensions["x-promise"].(map[string]any)
+			for name, text := range promises {
+				all[fmt.Sprintf("promise %q of %s %s", name, method, path)] = strings.Join(strings.Fields(fmt.Sprint(text)), " ")
+			}
+			for status, response := range operation.Responses.Map() {
+				for name, header := range response.Value.Headers {
+					schema, _ := json.Marshal(header.Value.Schema) // it came from JSON
+					all[fmt.Sprintf("header %s of %s %s, %s", name, method, path, status)] = string(schema)
+				}
+			}
+		}
+	}
+	if doc.Components != nil {
+		for kind, names := range map[string][]string{
+			"schema": keys(doc.Components.Schemas), "parameter": keys(doc.Components.Parameters), "header": keys(doc.Components.Headers),
+			"response": keys(doc.Components.Responses), "security scheme": keys(doc.Components.SecuritySchemes),
+		} {
+			for _, name := range names {
+				all["component: "+kind+" "+name] = ""
+			}
+		}
+	}
+	return all
+}
+
+func keys[V any](m map[string]V) []string { return slices.Collect(maps.Keys(m)) }
+
+// comparePledges leaves removed headers to oasdiff, and all that is new but promises.
+func (c *change) comparePledges(released, current map[string]string) {
+	for _, name := range slices.Sorted(maps.Keys(released)) {
+		text, kept := current[name]
+		switch {
+		case !kept && strings.HasPrefix(name, "header"):
+		case !kept:
+			c.breaking = append(c.breaking, "removed "+name)
+		case text != released[name]:
+			c.breaking = append(c.breaking, fmt.Sprintf("changed %s from %s to %s", name, released[name], text))
+		}
+	}
+	for _, name := range slices.Sorted(maps.Keys(current)) {
+		if _, known := released[name]; !known && strings.HasPrefix(name, "promise") {
+			c.additive = append(c.additive, "added "+name)
+		}
+	}
 }
 
 // add counts warnings as breaking: oasdiff warns of what breaks some clients.
@@ -130,7 +204,10 @@ func (c change) print(out io.Writer) {
 	}
 }
 
-func (c change) judge(released, current, changelog string) error {
+func (c change) changed() bool { return len(c.diff)+len(c.breaking)+len(c.additive) > 0 }
+
+// validate says which version and which entry of the changelog are missing.
+func (c change) validate(released, current, changelog string) error {
 	switch {
 	case !semver.IsValid(current):
 		return fmt.Errorf("info.version %q is not a semantic version", current[1:])
@@ -138,9 +215,9 @@ func (c change) judge(released, current, changelog string) error {
 		return fmt.Errorf("info.version %s is below the released %s", current[1:], released[1:])
 	case len(c.breaking) > 0 && semver.Compare(semver.Major(current), semver.Major(released)) <= 0:
 		return fmt.Errorf("a breaking change needs a new major version: info.version is %s, released is %s", current[1:], released[1:])
-	case len(c.diff) > 0 && current == released:
+	case c.changed() && current == released:
 		return fmt.Errorf("the contract changed: raise info.version above the released %s, and say how in a section \"## Contract X.Y.Z\" of CHANGELOG.md", released[1:])
-	case len(c.diff) > 0 && !hasEntry(changelog, current[1:]):
+	case c.changed() && !hasEntry(changelog, current[1:]):
 		return fmt.Errorf("the contract changed: CHANGELOG.md needs a section %q that says how", "## Contract "+current[1:])
 	}
 	return nil
