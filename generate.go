@@ -12,9 +12,12 @@
 //	cmd          the packhooks command
 //	tools        the generator, linters and spec tools, in a module of their own
 //
-// After an edit of the contract run go generate (or make generate). What no longer fits then fails to compile.
+// After an edit of the contract run go generate ./... or make generate, which is the same. A mistake in the contract
+// stops it, with file, line and rule; what no longer fits then fails to compile.
 package packhooks
 
+//go:generate go test ./api -count=1 -run ^TestTheContractKeepsItsRules$
 //go:generate go tool -modfile=tools/go.mod oapi-codegen -config api/models.codegen.yaml api/openapi.yaml
 //go:generate go tool -modfile=tools/go.mod oapi-codegen -config api/client.codegen.yaml api/openapi.yaml
 //go:generate go tool -modfile=tools/go.mod oapi-codegen -config api/server.codegen.yaml api/openapi.yaml
+//go:generate go test ./api -count=1 -run ^TestContractTables$ -args -update

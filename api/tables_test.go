@@ -20,7 +20,7 @@ func tables(t *testing.T) string {
 		t.Fatal(err)
 	}
 	d := document{t, root.Content[0]}
-	return d.parameters() + d.responses() + d.headers() + d.schemas()
+	return d.security() + d.parameters() + d.bodies() + d.responses() + d.headers() + d.schemas() + d.promises()
 }
 
 type document struct {
@@ -30,9 +30,70 @@ type document struct {
 
 func (d document) parameters() string {
 	b := table("Parameters", "name", "in", "type", "required", "provenance", "meaning")
-	for p := range entries(get(d.root, "components", "parameters")) {
+	for p := range d.everyParameter() {
 		row(b, code(text(p.node, "name")), text(p.node, "in"), kind(get(p.node, "schema")),
 			yesNo(text(p.node, "required") == "true"), d.provenance("parameter "+p.key, p.node), meaning(p.node))
+	}
+	return b.String()
+}
+
+// everyParameter yields the parameters of paths and operations once each, inline ones too.
+func (d document) everyParameter() func(yield func(entry) bool) {
+	return func(yield func(entry) bool) {
+		seen := map[*yaml.Node]bool{}
+		for path := range entries(get(d.root, "paths")) {
+			lists := []*yaml.Node{get(path.node, "parameters")}
+			for method := range entries(path.node) {
+				lists = append(lists, get(method.node, "parameters"))
+			}
+			for _, list := range lists {
+				for _, n := range list.Content {
+					_, p := d.resolve(n)
+					if !seen[p] && !yield(entry{text(p, "name"), p}) {
+						return
+					}
+					seen[p] = true
+				}
+			}
+		}
+	}
+}
+
+func (d document) security() string {
+	b := table("Security", "scheme", "type", "provenance", "meaning")
+	for s := range entries(get(d.root, "components", "securitySchemes")) {
+		row(b, code(s.key), strings.TrimSpace(text(s.node, "type")+" "+text(s.node, "scheme")+" "+text(s.node, "name")), d.provenance("security "+s.key, s.node), meaning(s.node))
+	}
+	return b.String()
+}
+
+// bodies is empty as long as no operation has a request body.
+func (d document) bodies() string {
+	b, some := table("Request bodies", "operation", "body", "required", "provenance", "meaning"), false
+	for path := range entries(get(d.root, "paths")) {
+		for method := range entries(path.node) {
+			_, body := d.resolve(get(method.node, "requestBody"))
+			for content := range entries(get(body, "content")) {
+				name, _ := d.resolve(get(content.node, "schema"))
+				row(b, code(text(method.node, "operationId")), code(name), yesNo(text(body, "required") == "true"), d.provenance("request body", body), meaning(body))
+				some = true
+			}
+		}
+	}
+	if !some {
+		return ""
+	}
+	return b.String()
+}
+
+func (d document) promises() string {
+	b := table("Promises", "operation", "promise and check", "meaning")
+	for path := range entries(get(d.root, "paths")) {
+		for method := range entries(path.node) {
+			for p := range entries(get(method.node, "x-promise")) {
+				row(b, code(text(method.node, "operationId")), code(p.key), strings.Join(strings.Fields(p.node.Value), " "))
+			}
+		}
 	}
 	return b.String()
 }
