@@ -13,6 +13,8 @@ REDOCLY := REDOCLY_TELEMETRY=off REDOCLY_SUPPRESS_UPDATE_NOTICE=true npx --yes @
 RELEASE_TOOL := $(GO) tool -modfile=tools/release/go.mod goreleaser
 RELEASE ?= --snapshot
 SWAGGER_UI := 5.35.0
+# Rulesets are looked for beside the ruleset file, so that one has to lie where npx keeps the packages.
+SPECTRAL := npx --yes -p @stoplight/spectral-cli@6.16.3 -p @ibm-cloud/openapi-ruleset@1.33.17 -- sh -c
 
 .DEFAULT_GOAL := help
 
@@ -84,8 +86,10 @@ lint: ## Lint the Go code, the tools included
 	$(GO) -C tools tool golangci-lint run
 
 .PHONY: lint-spec
-lint-spec: ## Lint the contract (needs npm)
+lint-spec: ## Lint the contract under Redocly, Spectral and IBM's rules (needs npm)
 	$(REDOCLY) lint --config api/redocly.yaml api/openapi.yaml
+	$(SPECTRAL) 'modules=$$(dirname "$$(dirname "$$(command -v spectral)")") && cp api/spectral.yaml "$$modules/packhooks.yaml" && \
+		spectral lint --fail-severity hint --ruleset "$$modules/packhooks.yaml" api/openapi.yaml'
 
 .PHONY: breaking
 breaking: ## Hold api/openapi.yaml to api/released.yaml, its version and CHANGELOG.md

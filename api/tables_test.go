@@ -235,7 +235,7 @@ func kind(schema *yaml.Node) string {
 	if format := text(schema, "format"); format != "" {
 		words = append(words, "("+format+")")
 	}
-	for _, bounds := range [][2]string{{"minimum", "maximum"}, {"minLength", "maxLength"}} {
+	for _, bounds := range [][2]string{{"minimum", "maximum"}, {"minLength", "maxLength"}, {"minItems", "maxItems"}} {
 		switch low, high := text(schema, bounds[0]), text(schema, bounds[1]); {
 		case low != "" && high != "":
 			words = append(words, low+"–"+high)

@@ -70,7 +70,7 @@ func contractSays(root *yaml.Node) map[string]string {
 			return
 		}
 		required := map[string]string{"true": "yes", "false": "no"}[text(published, "required")]
-		says[name] = strings.Join([]string{text(published, "type"), required, text(published, "description"), text(published, "example")}, ", ")
+		says[name] = strings.Join([]string{text(published, "type"), required, text(published, "description"), text(published, "shown")}, ", ")
 	}
 	for p := range entries(get(root, "components", "parameters")) {
 		part(text(p.node, "name"), p.node)

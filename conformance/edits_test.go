@@ -53,7 +53,7 @@ var edits = []struct {
 	{name: "a required property of the envelope", edit: []string{"required: [data, links]", "required: [data, links, total]"}, fails: []string{"envelope"}},
 	{name: "a required header", edit: []string{"        X-Request-Id:\n          $ref", "        X-Trace:\n          $ref"}, fails: []string{"request-id-kept", "x-trace"}},
 	{name: "a header's value", edit: []string{"enum: [no-store]", "enum: [no-cache]"}, fails: []string{"cache-control"}},
-	{name: "a header's pattern", edit: []string{"'^Bearer'", "'^Digest'"}, fails: []string{"www-authenticate"}},
+	{name: "a header's pattern", edit: []string{"'^Bearer( .+)?$'", "'^Digest'"}, fails: []string{"www-authenticate"}},
 	{name: "the media type of a page", edit: []string{"        application/json:\n", "        application/vnd.pack+json:\n"}, fails: []string{"page-media-type"}},
 	{name: "the media type of errors", edit: []string{"application/problem+json:", "application/json:"}, fails: []string{"problem"}},
 	{name: "422 for 400", edit: []string{"        '400':\n", "        '422':\n"}, fails: []string{"status", "bad-cursor", "bad-per-page", "bad-organization", "undeclared-parameter", "repeated-parameter", "malformed-query", "parameter-named", "problem", "precedence"}},
@@ -62,7 +62,7 @@ var edits = []struct {
 	{name: "HEAD", edit: []string{"  /organizations/{organizationId}/webhooks:\n", "  /organizations/{organizationId}/webhooks:\n    head: {responses: {'200': {description: OK}}}\n"}, fails: []string{"other-methods"}},
 	{name: "no security", edit: []string{"security:\n  - bearerAuth: []\n", "security: []\n"}, fails: []string{"first-page"}},
 	{
-		name: "an api key", edit: []string{"      type: http\n      scheme: bearer\n", "      type: apiKey\n      in: header\n      name: X-Api-Key\n", "'^Bearer'", "''"},
+		name: "an api key", edit: []string{"      type: http\n      scheme: bearer\n", "      type: apiKey\n      in: header\n      name: X-Api-Key\n", "'^Bearer( .+)?$'", "''"},
 		server: before(func(r *http.Request) {
 			key := r.Header.Get("X-Api-Key")
 			if r.Header.Del("Authorization"); key != "" {

@@ -24,7 +24,7 @@ var edits = []struct {
 	{"422 for 400", []string{"        '400':\n", "        '422':\n"}, "major", "response-non-success-status-removed"},
 	{"403 removed", []string{"        '403':\n          $ref: '#/components/responses/Forbidden'\n", ""}, "major", "response-non-success-status-removed"},
 	{"Cache-Control: public", []string{"enum: [no-store]", "enum: [public]", "example: no-store", "example: public"}, "major", "Cache-Control"},
-	{"another scheme in WWW-Authenticate", []string{"'^Bearer'", "'^Digest'"}, "major", "WWW-Authenticate"},
+	{"another scheme in WWW-Authenticate", []string{"'^Bearer( .+)?$'", "'^Digest'"}, "major", "WWW-Authenticate"},
 	{"a shorter request id", []string{"        maxLength: 128\n        pattern: '^[A-Za-z0-9._-]+$'", "        maxLength: 32\n        pattern: '^[A-Za-z0-9._-]+$'"}, "major", "X-Request-Id"},
 	{"another default page size", []string{"default: 25\n", "default: 50\n"}, "major", "request-parameter-default-value-changed"},
 	{"no default page size", []string{"        default: 25\n", ""}, "major", "request-parameter-default-value-removed"},

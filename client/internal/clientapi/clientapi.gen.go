@@ -22,6 +22,8 @@ const ServerURLPackCloud = "https://api.pack.cloud/v1"
 // PageLinks Links to the neighbouring pages, absolute. Each is null exactly when nothing is there at the moment.
 type PageLinks struct {
 	// Prev Link to previous page
+	//
+	// Example: https://api.pack.cloud/v1/organizations/acme/webhooks?cursor=AQKNVm5CRijj9AAGHq_4pfYAd2hfMDAwMDAy&per_page=1
 	Prev *string `json:"prev"`
 
 	// Next Link to next page
