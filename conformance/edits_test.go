@@ -43,7 +43,7 @@ var edits = []struct {
 	refused string   // what loading says
 	fails   []string // the checks that do not pass
 }{
-	{name: "the largest page", edit: []string{"maximum: 100\n", "maximum: 50\n"}, fails: []string{"bad-per-page"}},
+	{name: "the largest page", edit: []string{"\n        maximum: 100\n", "\n        maximum: 50\n"}, fails: []string{"bad-per-page"}},
 	{name: "the smallest page", edit: []string{"        minimum: 1\n        maximum: 100\n", "        minimum: 2\n        maximum: 100\n"}, fails: []string{"bad-per-page"}},
 	{name: "the default page", edit: []string{"default: 25\n", "default: 10\n"}, fails: []string{"per-page-default"}},
 	{name: "the longest cursor", edit: []string{"maxLength: 256\n", "maxLength: 20\n"}, fails: nil},
@@ -86,7 +86,7 @@ var edits = []struct {
 	{name: "an id that is gone", edit: []string{"        id:\n          type", "        uid:\n          type"}, refused: `orders by "id", which a webhook does not have`},
 	{name: "no x-paging", edit: []string{"x-paging:", "x-other:"}, refused: "no GET operation has x-paging"},
 	{name: "two parameters in the path", edit: []string{"/{organizationId}/webhooks", "/{organizationId}/webhooks/{id}"}, refused: "not exactly one parameter"},
-	{name: "no largest page", edit: []string{"        maximum: 100\n", ""}, refused: "not declared with a minimum and a maximum"},
+	{name: "no largest page", edit: []string{"        minimum: 1\n        maximum: 100\n", "        minimum: 1\n"}, refused: "not declared with a minimum and a maximum"},
 	{name: "oauth in a cookie", edit: []string{"      type: http\n      scheme: bearer\n", "      type: apiKey\n      in: cookie\n      name: session\n"}, refused: "an apiKey in a header"},
 	{name: "no 200", edit: []string{"        '200':\n", "        '203':\n"}, refused: "declares no status 200"},
 	{name: "not YAML", edit: []string{"openapi: 3.0.3", "openapi: ["}, refused: "loading the contract"},

@@ -47,7 +47,7 @@ var edits = []struct {
 	{"a longer id", []string{"          maxLength: 128\n          pattern: '^[ -~]+$'", "          maxLength: 256\n          pattern: '^[ -~]+$'"}, "major", "response-property-max-length-increased"},
 	{"another pattern of an id", []string{"'^[ -~]+$'", "'^.+$'"}, "major", "response-property-pattern-changed"},
 	{"another format of a time", []string{"          type: string\n          format: date-time\n", "          type: string\n          format: date\n"}, "major", "format"},
-	{"a smaller largest page", []string{"        maximum: 100\n", "        maximum: 50\n"}, "major", "request-parameter-max-decreased"},
+	{"a smaller largest page", []string{"\n        maximum: 100\n", "\n        maximum: 50\n"}, "major", "request-parameter-max-decreased"},
 	{"a required query parameter", []string{"      name: per_page\n      in: query\n", "      name: per_page\n      in: query\n      required: true\n"}, "major", "request-parameter-became-required"},
 	{"a required header parameter", []string{"        - $ref: '#/components/parameters/PerPage'\n", "        - $ref: '#/components/parameters/PerPage'\n        - {name: X-Tenant, in: header, required: true, schema: {type: string}}\n"}, "major", "new-required-request-parameter"},
 	{"an optional query parameter", []string{"        - $ref: '#/components/parameters/PerPage'\n", "        - $ref: '#/components/parameters/PerPage'\n        - {name: enabled, in: query, schema: {type: boolean}}\n"}, "minor", "new-optional-request-parameter"},

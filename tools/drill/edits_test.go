@@ -31,13 +31,17 @@ var roundTrip = []string{"-run", "^TestEveryPropertyComesBack$", "./cmd/packhook
 const (
 	required  = "      required: [id, endpoint, secret, enabled, created_at, updated_at]\n"
 	updatedAt = `          description: Latest update time of resource (RFC 3339, UTC, to the microsecond).
-          x-provenance: published
+          x-provenance:
+            published: {type: string, required: true, description: Latest update time of resource}
+            decided: [description, format, example]
           example: '2024-08-02T09:30:00Z'
 `
 	eventCode = `        event_code:
           type: string
           description: The subscribed event. An open list of codes; absent when the subscription names none.
-          x-provenance: published
+          x-provenance:
+            published: {type: string, required: false, description: The subscribed event, shown: orders.created}
+            decided: [description, minLength, maxLength, pattern]
           minLength: 1
           maxLength: 255
           pattern: '^[^\x00]+$'
@@ -63,6 +67,7 @@ const (
       operationId: getWebhook
       summary: Get a webhook
       description: Returns one subscription.
+      x-provenance: decided
       tags: [Webhooks]
       parameters:
         - $ref: '#/components/parameters/OrganizationId'
@@ -137,8 +142,8 @@ var edits = []edit{
 		patches: []patch{
 			{contract, "        enabled:\n          type: boolean\n", "        enabled:\n          type: string\n"},
 			{contract, "                    enabled: true\n", "                    enabled: 'yes'\n"},
-			{contract, "          description: Whether events are sent.\n          x-provenance: published\n          example: true\n",
-				"          description: Whether events are sent.\n          x-provenance: published\n          example: 'yes'\n"},
+			{contract, "            published: {type: boolean, required: true}\n            decided: [description, example]\n          example: true\n",
+				"            published: {type: string, required: true}\n            decided: [description, example]\n          example: 'yes'\n"},
 		},
 		carries:  `Enabled +string`,
 		compiles: promise{`cannot use .*Enabled`},
@@ -179,14 +184,17 @@ var edits = []edit{
 	},
 	{
 		name:     "bound tightened",
-		patches:  []patch{{contract, "        maximum: 100\n", "        maximum: 50\n"}},
+		patches:  []patch{{contract, "        minimum: 1\n        maximum: 100\n", "        minimum: 1\n        maximum: 50\n"}},
 		suite:    []string{"./server"},
 		tests:    promise{`per_page=100`},
 		breaking: promise{`request-parameter-max-decreased`, `new major version`},
 	},
 	{
-		name:     "new server path",
-		patches:  []patch{{contract, "  - url: https://api.pack.cloud/v1\n", "  - url: https://api.pack.cloud/v2\n"}},
+		name: "new server path",
+		patches: []patch{
+			{contract, "  - url: https://api.pack.cloud/v1\n", "  - url: https://api.pack.cloud/v2\n"},
+			{contract, "published: {url: 'https://api.pack.cloud/v1'}", "published: {url: 'https://api.pack.cloud/v2'}"},
+		},
 		suite:    []string{"."},
 		tests:    promise{`DefaultBaseURL`},
 		breaking: promise{`removed the server https://api.pack.cloud/v1`, `new major version`},
