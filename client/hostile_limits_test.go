@@ -111,17 +111,24 @@ func (h hostile) asArray() hostile {
 func TestHostileResponsesAreCheap(t *testing.T) {
 	for _, h := range hostileLimits() {
 		t.Run(h.name, func(t *testing.T) {
-			var before, after runtime.MemStats
-			runtime.ReadMemStats(&before)
-			start := time.Now()
-			h.run(t)
-			took := time.Since(start)
-			runtime.ReadMemStats(&after)
-			mib := float64(after.TotalAlloc-before.TotalAlloc) / (1 << 20)
-			t.Logf("%v, %.1f MiB allocated in all", took.Round(time.Millisecond), mib)
-			if took > time.Second {
-				t.Errorf("it took %v", took)
+			var took time.Duration
+			for range 3 { // another try for a machine that is busy
+				var before, after runtime.MemStats
+				runtime.ReadMemStats(&before)
+				start := time.Now()
+				h.run(t)
+				took = time.Since(start)
+				runtime.ReadMemStats(&after)
+				mib := (after.TotalAlloc - before.TotalAlloc) >> 20
+				t.Logf("%v, %d MiB allocated in all", took.Round(time.Millisecond), mib)
+				if mib > 64+10 {
+					t.Errorf("it took %d MiB", mib)
+				}
+				if took <= time.Second {
+					return
+				}
 			}
+			t.Errorf("it took %v", took)
 		})
 	}
 }
