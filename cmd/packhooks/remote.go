@@ -1,6 +1,7 @@
 package main
 
 import (
+	"encoding/json"
 	"errors"
 	"fmt"
 	"net/http"
@@ -73,30 +74,36 @@ func explain(err error, url string) error {
 }
 
 // reveal is a webhook that marshals with its secrets: every property that the contract calls a password.
-func reveal(w client.Webhook) any {
-	masked := reflect.ValueOf(w)
-	fields := reflect.VisibleFields(masked.Type())
-	for i := range fields {
-		switch fields[i].Type {
-		case reflect.TypeFor[client.Secret]():
-			fields[i].Type = reflect.TypeFor[string]()
-		case reflect.TypeFor[*client.Secret]():
-			fields[i].Type = reflect.TypeFor[*string]()
+func reveal(w client.Webhook) any { return revealed(reflect.ValueOf(w)).Interface() }
+
+// revealed is a value of the same JSON, but for the secrets in it.
+func revealed(v reflect.Value) reflect.Value {
+	switch {
+	case v.Type() == reflect.TypeFor[client.Secret]():
+		return reflect.ValueOf(v.Interface().(client.Secret).Reveal())
+	case v.Type().Implements(reflect.TypeFor[json.Marshaler]()):
+	case v.Kind() == reflect.Pointer && !v.IsNil():
+		clear := revealed(v.Elem())
+		pointer := reflect.New(clear.Type())
+		pointer.Elem().Set(clear)
+		return pointer
+	case v.Kind() == reflect.Slice && !v.IsNil() && v.Type().Elem().Kind() != reflect.Uint8:
+		list := make([]any, v.Len())
+		for i := range list {
+			list[i] = revealed(v.Index(i)).Interface()
 		}
-	}
-	clear := reflect.New(reflect.StructOf(fields)).Elem()
-	for i := range fields {
-		switch value := masked.Field(i).Interface().(type) {
-		case client.Secret:
-			clear.Field(i).SetString(value.Reveal())
-		case *client.Secret:
-			if value != nil {
-				text := value.Reveal()
-				clear.Field(i).Set(reflect.ValueOf(&text))
-			}
-		default:
-			clear.Field(i).Set(masked.Field(i))
+		return reflect.ValueOf(list)
+	case v.Kind() == reflect.Struct:
+		fields, values := reflect.VisibleFields(v.Type()), make([]reflect.Value, v.NumField())
+		for i := range fields {
+			values[i] = revealed(v.Field(i))
+			fields[i].Type = values[i].Type()
 		}
+		clear := reflect.New(reflect.StructOf(fields)).Elem()
+		for i := range values {
+			clear.Field(i).Set(values[i])
+		}
+		return clear
 	}
-	return clear.Interface()
+	return v
 }

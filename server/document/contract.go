@@ -155,17 +155,35 @@ func (c *Contract) validate(fields map[string]any) error {
 	if err := c.webhook.VisitJSON(fields, c.formats); err != nil {
 		return api.Reason(err)
 	}
-	for name, value := range fields {
-		property := c.webhook.Properties[name]
-		if property == nil {
-			// encoding/json would take it for the property, unvalidated.
-			for known := range c.webhook.Properties {
+	return checkUnchanged(c.webhook, fields)
+}
+
+// checkUnchanged refuses, at any depth, a masked secret, and a name that encoding/json would take for a property's.
+func checkUnchanged(schema *openapi3.Schema, value any) error {
+	switch value := value.(type) {
+	case string:
+		if schema.Format == "password" && value == secret.Mask {
+			return secret.ErrMasked
+		}
+	case []any:
+		for i := 0; i < len(value) && schema.Items != nil; i++ {
+			if err := checkUnchanged(schema.Items.Value, value[i]); err != nil {
+				return err
+			}
+		}
+	case map[string]any:
+		for name, value := range value {
+			if property := schema.Properties[name]; property != nil {
+				if err := checkUnchanged(property.Value, value); err != nil {
+					return fmt.Errorf("%s: %w", name, err)
+				}
+				continue
+			}
+			for known := range schema.Properties {
 				if strings.EqualFold(known, name) {
 					return fmt.Errorf("%s: the property is named %q", name, known)
 				}
 			}
-		} else if property.Value.Format == "password" && value == secret.Mask {
-			return fmt.Errorf("%s: %w", name, secret.ErrMasked)
 		}
 	}
 	return nil

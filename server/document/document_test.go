@@ -100,6 +100,26 @@ func TestNumbersKeepTheirDigits(t *testing.T) {
 	}
 }
 
+func TestNestedPropertiesAreHeldToTheSameRules(t *testing.T) {
+	c := edited(t, "        enabled:\n          type: boolean\n", `        owners:
+          type: array
+          items:
+            type: object
+            properties:
+              key: {type: string, format: password}
+        enabled:
+          type: boolean
+`)
+	for text, want := range map[string]string{
+		`"owners":[{},{"key":"[redacted]"}],`: "owners: key: ",
+		`"owners":[{"Key":"k"}],`:             `owners: Key: the property is named "key"`,
+	} {
+		if _, err := c.Parse([]byte(strings.Replace(canonical, `{`, `{`+text, 1))); err == nil || !strings.HasPrefix(err.Error(), want) {
+			t.Errorf("%s: %v, want %q", text, err, want)
+		}
+	}
+}
+
 func TestNewValidates(t *testing.T) {
 	at := time.Now()
 	ok := serverapi.Webhook{ID: "wh_1", Endpoint: "https://e", Secret: "s", CreatedAt: at, UpdatedAt: at}
