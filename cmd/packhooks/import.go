@@ -106,14 +106,13 @@ func (c *importCmd) write(ctx context.Context, t *terminal, contract *document.C
 	reader := rowReader{contract: contract, seed: maphash.MakeSeed(), seen: map[uint64]uint32{}}
 	var result store.ImportResult
 	err := c.use(ctx, func(db store.Store) (err error) {
-		if err := c.checkDocuments(ctx, db, nil); err != nil {
-			return err
-		}
 		result, err = db.ImportWebhooks(ctx, c.Org, reader.webhooks(rows), c.Replace)
 		err = cmp.Or(reader.failed, err) // without what the store says of it
 		switch {
 		case errors.Is(err, store.ErrOutcomeUnknown): // said of an interruption too, so that is not wrapped
 			return hint(errors.New(err.Error()), "run it again: an import can be repeated")
+		case errors.Is(err, store.ErrOtherContract):
+			return hint(fmt.Errorf("%s: %w; nothing was written", name, err), "import with the program that the servers run; if it is this one, serve or migrate --documents makes its contract the database's")
 		case err != nil:
 			return fmt.Errorf("%s: %w; nothing was written", name, err)
 		}

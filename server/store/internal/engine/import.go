@@ -54,6 +54,9 @@ func (s *Store) Import(ctx context.Context, organizationID string, webhooks iter
 	if err != nil {
 		return result, err
 	}
+	if s.Migrate != store.MigrateOff && st.contract != s.Contract.Fingerprint() {
+		return result, store.ErrOtherContract // as the merge would say, after all webhooks were read
+	}
 	// Only now, so that a rotation is either seen here or found out by the merge.
 	if c, ok := s.Cipher.(interface{ Reload() error }); ok {
 		if err := c.Reload(); err != nil {
