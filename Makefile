@@ -79,7 +79,7 @@ faults: ## Kill, stop and overload the real binary; prints figures (Linux; Postg
 
 .PHONY: lint
 lint: ## Lint the Go code, the tools included
-	$(GO) vet -tags bench,faults,prism ./...
+	$(GO) vet -tags bench,faults,prism,specedits ./...
 	$(GO) -C client vet ./...
 	$(TOOL) golangci-lint run
 	cd client && $(GO) tool -modfile=../tools/go.mod golangci-lint run
@@ -99,9 +99,9 @@ breaking: ## Hold api/openapi.yaml to api/released.yaml, its version and CHANGEL
 breaking-edits: ## Edit the contract in fifty ways; check which version each needs
 	$(GO) -C tools test -count=1 ./breaking
 
-.PHONY: drill
-drill: ## Edit a copy of the contract in ten ways; check what generation, compiler, tests and breaking say
-	$(GO) -C tools test -count=1 -timeout 30m -v ./drill
+.PHONY: spec-edits
+spec-edits: ## Edit a copy of the contract; check what each step says, and what becomes of stored webhooks
+	$(GO) test -tags specedits -count=1 -timeout 30m -v ./cmd/packhooks/specedits
 
 .PHONY: bench
 bench: ## Measure the server against a hand-written stack (Linux; needs wrk; PostgreSQL where installed)

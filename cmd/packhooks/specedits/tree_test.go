@@ -1,4 +1,6 @@
-package drill_test
+//go:build specedits && unix
+
+package specedits_test
 
 import (
 	"bytes"
@@ -15,6 +17,7 @@ import (
 // repository is a copy of the repository's files.
 type repository struct {
 	origin, dir string
+	programs    string // where build puts them
 	touched     []string
 }
 
@@ -31,7 +34,7 @@ func copyRepository(t *testing.T, origin string) *repository {
 	if err != nil {
 		t.Fatalf("listing the files of %s: %v", origin, err)
 	}
-	c := &repository{origin: origin, dir: t.TempDir()}
+	c := &repository{origin: origin, dir: t.TempDir(), programs: t.TempDir()}
 	for name := range strings.SplitSeq(strings.TrimRight(string(list), "\x00"), "\x00") {
 		// What was deleted and is not yet committed is still listed.
 		if err := c.restore(name); err != nil && !errors.Is(err, fs.ErrNotExist) {
@@ -84,6 +87,19 @@ func (c *repository) apply(t *testing.T, patches []patch) {
 			t.Fatal(err)
 		}
 	}
+}
+
+// program is packhooks as it was built after an edit, or from the repository as it is when edit is empty.
+func (c *repository) program(edit string) string {
+	return filepath.Join(c.programs, "packhooks "+edit)
+}
+
+func (c *repository) build(t *testing.T, edit string) string {
+	t.Helper()
+	if output, ok := c.run(t, "go", "build", "-o", c.program(edit), "./cmd/packhooks"); !ok {
+		t.Fatal(output)
+	}
+	return c.program(edit)
 }
 
 // run runs a command in the copy, and returns what it said and whether it passed.

@@ -1,6 +1,11 @@
-// Package drill_test edits a copy of the contract, one way after the other, and checks that generation, compiler,
-// tests and the check of breaking changes each say what the project promises of such an edit. `make drill` runs it.
-package drill_test
+//go:build specedits && unix
+
+// Package specedits_test makes spec edits: it edits a copy of the contract, one way after the other, and checks that
+// generation, compiler, tests and the check of breaking changes each say what the project promises of such an edit. What
+// becomes of stored webhooks it tries on both engines, with the programs of the contract before and after the edit.
+//
+//	go test -tags specedits -count=1 -v ./cmd/packhooks/specedits
+package specedits_test
 
 import (
 	"fmt"
@@ -9,14 +14,23 @@ import (
 	"regexp"
 	"strings"
 	"testing"
+
+	"github.com/packhooks/packhooks/server/store/postgres/postgrestest"
 )
 
-func TestTheContractCanChangeWithoutFear(t *testing.T) {
-	c := copyRepository(t, "../..")
+func TestSpecEdits(t *testing.T) {
+	c := copyRepository(t, "../../..")
+	c.build(t, "")
+	var cluster *postgrestest.Cluster
+	if postgrestest.Available() {
+		cluster = postgrestest.Start(t)
+	} else if fmt.Println("PostgreSQL is not installed: its part did not run"); os.Getenv(postgrestest.RequireVariable) != "" {
+		t.Error("no PostgreSQL")
+	}
 	for _, e := range edits {
 		t.Run(e.name, func(t *testing.T) {
 			defer c.reset(t)
-			e.try(t, c)
+			e.try(t, c, cluster)
 		})
 	}
 }
@@ -27,7 +41,7 @@ type promise []string
 
 // try takes the copy through the steps that a maintainer goes through. It ends at the compiler when that stops, but
 // for the check of breaking changes, which reads the contract alone.
-func (e edit) try(t *testing.T, c *repository) {
+func (e edit) try(t *testing.T, c *repository, cluster *postgrestest.Cluster) {
 	fmt.Println(e.name)
 	c.apply(t, e.patches)
 	generated := c.step(t, "generate", e.refusal, "make", "generate")
@@ -37,11 +51,24 @@ func (e edit) try(t *testing.T, c *repository) {
 	}
 	if generated {
 		c.reached(t, e.carries)
-		if c.step(t, "compile", e.compiles, "sh", "-c", "go build ./... && go vet ./...") && e.suite != nil {
+		compiled := c.step(t, "compile", e.compiles, "sh", "-c", "go build ./... && go vet ./...")
+		if compiled && e.suite != nil {
 			c.step(t, "test", e.tests, append([]string{"go", "test", "-timeout", "4m"}, e.suite...)...)
+		}
+		if compiled && e.data != nil {
+			e.tryData(t, c, cluster)
 		}
 	}
 	c.step(t, "breaking", e.breaking, "make", "breaking")
+}
+
+// tryData tells the edit's story on both engines.
+func (e edit) tryData(t *testing.T, c *repository, cluster *postgrestest.Cluster) {
+	before, after := c.program(e.after), c.build(t, e.name)
+	t.Run("sqlite", func(t *testing.T) { e.data(newPlace(t, before, after)) })
+	if cluster != nil {
+		t.Run("postgres", func(t *testing.T) { e.data(newPostgresPlace(t, cluster, before, after)) })
+	}
 }
 
 // step runs a command, prints a line of the table, and reports whether the command passed.

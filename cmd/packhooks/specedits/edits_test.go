@@ -1,4 +1,6 @@
-package drill_test
+//go:build specedits && unix
+
+package specedits_test
 
 const (
 	contract  = "api/openapi.yaml"
@@ -20,6 +22,10 @@ type edit struct {
 	suite    []string // what go test is given: the least that has to notice the edit, or must not mind it
 	tests    promise
 	breaking promise
+
+	// What becomes of stored webhooks, and after which other edit; after none when empty.
+	data  func(*place)
+	after string
 }
 
 // readers are the tests that look at the contract itself.
@@ -62,6 +68,60 @@ const (
           maxLength: 255
           example: nightly
 `
+	number = `        label:
+          type: integer
+          description: The number of the subscription.
+          x-provenance: decided
+          minimum: 1
+          example: 7
+`
+	webhookSchema     = "    Webhook:\n      type: object\n"
+	fieldsOfEveryKind = `        signing_key:
+          type: string
+          format: password
+          description: Signs the requests of the next version.
+          x-provenance: decided
+          minLength: 1
+          example: k3y
+        kind:
+          type: string
+          description: How events are sent.
+          x-provenance: decided
+          enum: [pull, push]
+          example: push
+        tags:
+          type: array
+          description: What the subscription is for.
+          x-provenance: decided
+          items:
+            type: string
+          example: [stock]
+        weight:
+          type: number
+          description: Where it stands among others.
+          x-provenance: decided
+          example: 0.5
+        owner:
+          $ref: '#/components/schemas/WebhookOwner'
+`
+	webhookOwner = `    WebhookOwner:
+      type: object
+      description: Who made the subscription.
+      x-provenance: decided
+      required: [name]
+      properties:
+        name:
+          type: string
+          description: Name of the owner.
+          x-provenance: decided
+          example: Ann
+        pin:
+          type: string
+          format: password
+          description: What the owner identifies with.
+          x-provenance: decided
+          example: '1234'
+`
 	getWebhook = `  /organizations/{organizationId}/webhooks/{webhookId}:
     get:
       operationId: getWebhook
@@ -95,27 +155,65 @@ const (
 // optionalField adds a field that a webhook may have.
 var optionalField = patch{contract, updatedAt, updatedAt + label}
 
-// edits are the ten that the contract is most likely to see, and two that show the ways out.
+// requiredField is a field that every webhook has.
+var requiredField = []patch{
+	{contract, required, "      required: [id, endpoint, secret, enabled, created_at, updated_at, label]\n"},
+	{contract, eventCodeExample, eventCodeExample + "                    label: nightly\n"},
+}
+
+// version is what an added field takes besides the field itself.
+var version = []patch{
+	{contract, "  version: 1.0.0\n", "  version: 1.1.0\n"},
+	{changelog, "## Contract 1.0.0\n", "## Contract 1.1.0\n\n- A webhook may have a `label`.\n\n## Contract 1.0.0\n"},
+}
+
+// edits are the ones that the contract is most likely to see. What a server of the former contract sends and drops after
+// an optional field is the story of a removed one.
 var edits = []edit{
 	{
-		name:     "optional field",
-		patches:  []patch{optionalField},
-		carries:  `Label +\*string`,
-		suite:    roundTrip,
-		tests:    promise{`label: sent .*, came back`},
-		breaking: promise{`response-optional-property-added`, `raise info.version`},
+		name:    "optional field",
+		patches: append([]patch{optionalField}, version...),
+		carries: `Label +\*string`,
+		suite:   roundTrip,
+		data:    carries(webhook{"label": "text of a label"}, webhook{"label": "text of a label"}, "text of a label"),
 	},
 	{
-		name: "required field in the response",
+		name: "optional fields of every kind",
 		patches: []patch{
-			optionalField,
-			{contract, required, "      required: [id, endpoint, secret, enabled, created_at, updated_at, label]\n"},
-			{contract, eventCodeExample, eventCodeExample + "                    label: nightly\n"},
+			{contract, updatedAt, updatedAt + fieldsOfEveryKind},
+			{contract, webhookSchema, webhookOwner + webhookSchema},
 		},
+		carries:  `SigningKey +\*(string|secret.Secret)`,
+		suite:    roundTrip,
+		breaking: promise{`response-optional-property-added`, `raise info.version`},
+		data: carries(
+			webhook{"signing_key": "text of a key", "kind": "push", "tags": []string{"x", "y"}, "owner": webhook{"name": "Ann", "pin": "text of a pin"}, "weight": 2.5},
+			webhook{"signing_key": "[redacted]", "kind": "push", "tags": []string{"x", "y"}, "owner": webhook{"name": "Ann", "pin": "[redacted]"}, "weight": 2.5},
+			"text of a key", "text of a pin"),
+	},
+	{
+		name:     "required field",
+		patches:  append([]patch{optionalField}, requiredField...),
 		carries:  `Label +string`,
 		suite:    roundTrip,
-		tests:    promise{`label: sent .*, came back`},
 		breaking: promise{`response-required-property-added`, `raise info.version`},
+		data:     refused(nil, webhook{"label": "mine"}, `.*label`),
+	},
+	{
+		name:     "required field with a default",
+		patches:  append([]patch{{contract, updatedAt, updatedAt + label + "          default: none\n"}}, requiredField...),
+		carries:  `Label +string`,
+		suite:    roundTrip,
+		breaking: promise{`response-required-property-added`, `raise info.version`},
+		data:     mended,
+	},
+	{
+		name:     "optional field retyped",
+		patches:  []patch{{contract, updatedAt, updatedAt + number}},
+		carries:  `Label +\*int`,
+		breaking: promise{`response-optional-property-added`, `raise info.version`},
+		after:    "optional field",
+		data:     refused(webhook{"label": "nightly"}, webhook{"label": 7}, "label: "),
 	},
 	{
 		name:     "field removed",
@@ -203,14 +301,5 @@ var edits = []edit{
 		name:    "typo in a description",
 		patches: []patch{{contract, "    Lists the webhook subscriptions of a", "    List the webhook subscriptions of a"}},
 		suite:   readers,
-	},
-	{
-		name: "optional field, released as 1.1.0",
-		patches: []patch{
-			optionalField,
-			{contract, "  version: 1.0.0\n", "  version: 1.1.0\n"},
-			{changelog, "## Contract 1.0.0\n", "## Contract 1.1.0\n\n- A webhook may have a `label`.\n\n## Contract 1.0.0\n"},
-		},
-		carries: `Label +\*string`,
 	},
 }
