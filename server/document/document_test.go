@@ -148,7 +148,7 @@ func TestFingerprint(t *testing.T) {
 	for name, edit := range map[string][2]string{
 		"a description":               {"Whether events are sent.", "Whether events go out."},
 		"an example":                  {"          example: q9NhjkjV9o\n", "          example: other\n"},
-		"an extension":                {"          description: Whether events are sent.\n          x-provenance: published", "          description: Whether events are sent.\n          x-provenance: decided"},
+		"an extension":                {"          description: Whether events are sent.\n          x-provenance:\n", "          description: Whether events are sent.\n          x-other: 1\n          x-provenance:\n"},
 		"the order of keys":           {"          minLength: 1\n          maxLength: 8192\n", "          maxLength: 8192\n          minLength: 1\n"},
 		"the order of required":       {"required: [id, endpoint, secret,", "required: [endpoint, id, secret,"},
 		"another schema":              {"required: [parameter, detail]", "required: [parameter]"},
