@@ -2,7 +2,9 @@ package conformance
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
+	"maps"
 	"net/http"
 	"net/url"
 	"slices"
@@ -15,20 +17,18 @@ import (
 // contract is what the checks read from the document. No name, bound, path or status of the API is repeated in this
 // package: the operation's x-paging says which of them paging works with.
 type contract struct {
-	tree         any    // the document as plain JSON, for pointers
-	path         string // with the organization as its one parameter
-	methods      []string
-	listing      *openapi3.Operation
-	mediaType    string // of a page
-	page         *openapi3.Schema
-	webhook      *openapi3.Schema
-	paging       paging
-	organization *openapi3.Parameter
-	size         *openapi3.Parameter // nil when there is none, like those below
-	cursor       *openapi3.Parameter
-	security     *openapi3.SecurityScheme
-	passwords    []string          // the names of the properties whose values are secret
-	pointers     map[string]string // where the parts stand that checks are about
+	tree          any    // the document as plain JSON, for pointers
+	path          string // with the organization as its one parameter
+	methods       []string
+	listing       *openapi3.Operation
+	mediaType     string // of a page
+	page, webhook *openapi3.Schema
+	paging        paging
+	organization  *openapi3.Parameter
+	size, cursor  *openapi3.Parameter // nil when there is none
+	security      *openapi3.SecurityScheme
+	passwords     []string          // the names of the properties whose values are secret
+	pointers      map[string]string // where the parts stand that checks are about
 }
 
 // paging is the extension x-paging: dotted places in a page, the names of parameters, and the properties that the
@@ -41,19 +41,11 @@ type paging struct {
 
 func loadContract(spec []byte) (*contract, error) {
 	doc, err := openapi3.NewLoader().LoadFromData(spec)
-	if err != nil {
-		return nil, fmt.Errorf("loading the contract: %w", err)
-	}
-	k := &contract{}
-	text, err := doc.MarshalJSON()
-	if err == nil {
-		err = json.Unmarshal(text, &k.tree)
-	}
-	if err == nil {
-		err = k.findListing(doc)
-	}
-	if err == nil {
-		err = k.findSecurity(doc)
+	k := &contract{pointers: map[string]string{}}
+	for _, find := range []func(*openapi3.T) error{k.findListing, k.findPage, k.findWebhook, k.findParameters, k.findSecurity} {
+		if err == nil {
+			err = find(doc)
+		}
 	}
 	if err != nil {
 		return nil, fmt.Errorf("loading the contract: %w", err)
@@ -61,35 +53,29 @@ func loadContract(spec []byte) (*contract, error) {
 	return k, nil
 }
 
-// findListing finds the operation that has x-paging, and everything that x-paging names.
+// findListing finds the operation that has x-paging.
 func (k *contract) findListing(doc *openapi3.T) error {
+	text, _ := doc.MarshalJSON() // what was loaded can be written
+	_ = json.Unmarshal(text, &k.tree)
 	for path, item := range doc.Paths.Map() {
-		if item.Get == nil || item.Get.Extensions["x-paging"] == nil {
-			continue
+		if item.Get != nil && item.Get.Extensions["x-paging"] != nil {
+			k.path, k.listing = path, item.Get
+			k.methods = slices.Sorted(maps.Keys(item.Operations()))
 		}
-		if k.listing != nil {
-			return fmt.Errorf("both %s and %s have x-paging, and the checks are about one list", k.path, path)
-		}
-		k.path, k.listing = path, item.Get
-		for method := range item.Operations() {
-			k.methods = append(k.methods, method)
-		}
-		slices.Sort(k.methods)
 	}
 	if k.listing == nil {
-		return fmt.Errorf("no GET operation has x-paging, which says how the pages of a list work")
+		return errors.New("no GET operation has x-paging, which says how the pages of a list work")
 	}
 	if strings.Count(k.path, "{") != 1 {
 		return fmt.Errorf("path %s has not exactly one parameter, the organization", k.path)
 	}
-	extension, _ := json.Marshal(k.listing.Extensions["x-paging"]) // it came from JSON
-	if err := json.Unmarshal(extension, &k.paging); err != nil {
-		return fmt.Errorf("reading x-paging: %w", err)
-	}
-	return k.findPage()
+	k.pointers["operation"] = "/paths/" + escape(k.path) + "/get"
+	extension, _ := json.Marshal(k.listing.Extensions["x-paging"])
+	return json.Unmarshal(extension, &k.paging)
 }
 
-func (k *contract) findPage() error {
+// findPage finds the schema of a page, and every place in it that x-paging names.
+func (k *contract) findPage(*openapi3.T) error {
 	ok := k.listing.Responses.Status(http.StatusOK)
 	if ok == nil {
 		return fmt.Errorf("%s declares no status 200", k.path)
@@ -102,9 +88,8 @@ func (k *contract) findPage() error {
 	if k.page == nil {
 		return fmt.Errorf("a page of %s has no JSON schema", k.path)
 	}
-	operation := "/paths/" + escape(k.path) + "/get"
-	page := operation + "/responses/200/content/" + escape(k.mediaType) + "/schema"
-	k.pointers = map[string]string{"operation": operation, "page": page}
+	page := k.pointers["operation"] + "/responses/200/content/" + escape(k.mediaType) + "/schema"
+	k.pointers["page"] = page
 	for role, place := range map[string]string{"items": k.paging.Items, "prev": k.paging.Prev, "next": k.paging.Next, "size": k.paging.Size} {
 		pointer, schema := page, k.page
 		for name := range strings.SplitSeq(place, ".") {
@@ -117,12 +102,16 @@ func (k *contract) findPage() error {
 		k.pointers[role] = pointer
 		if role == "items" && schema.Items != nil {
 			k.webhook = schema.Items.Value
-			k.pointers["webhook"] = pointer + "/items"
 		}
 	}
-	if k.webhook == nil {
-		return fmt.Errorf("x-paging says that the items are at %q, which is no array", k.paging.Items)
+	return nil
+}
+
+func (k *contract) findWebhook(*openapi3.T) error {
+	if k.webhook == nil || len(k.paging.Order) == 0 {
+		return errors.New("x-paging does not say where the array of items is, or what it is ordered by")
 	}
+	k.pointers["webhook"] = k.pointers["items"] + "/items"
 	for name, property := range k.webhook.Properties {
 		if property.Value.Format == "password" {
 			k.passwords = append(k.passwords, name)
@@ -134,15 +123,12 @@ func (k *contract) findPage() error {
 			return fmt.Errorf("x-paging orders by %q, which a webhook does not have", name)
 		}
 	}
-	if len(k.paging.Order) == 0 {
-		return fmt.Errorf("x-paging does not say what the list is ordered by")
-	}
-	return k.findParameters(operation)
+	return nil
 }
 
-func (k *contract) findParameters(operation string) error {
+func (k *contract) findParameters(*openapi3.T) error {
 	for i, ref := range k.listing.Parameters {
-		pointer := operation + "/parameters/" + strconv.Itoa(i)
+		pointer := k.pointers["operation"] + "/parameters/" + strconv.Itoa(i)
 		switch p := ref.Value; {
 		case p.In == openapi3.ParameterInPath:
 			k.organization, k.pointers["organization"] = p, pointer
@@ -152,19 +138,18 @@ func (k *contract) findParameters(operation string) error {
 			k.cursor, k.pointers["cursorParameter"] = p, pointer
 		}
 	}
-	if k.organization == nil {
+	switch {
+	case k.organization == nil:
 		return fmt.Errorf("the parameter in path %s is not declared", k.path)
-	}
-	if k.paging.SizeParameter != "" && (k.size == nil || k.size.Schema.Value.Min == nil || k.size.Schema.Value.Max == nil) {
+	case k.paging.SizeParameter != "" && (k.size == nil || k.size.Schema.Value.Min == nil || k.size.Schema.Value.Max == nil):
 		return fmt.Errorf("x-paging names the parameter %q, which is not declared with a minimum and a maximum", k.paging.SizeParameter)
-	}
-	if k.paging.CursorParameter != "" && k.cursor == nil {
+	case k.paging.CursorParameter != "" && k.cursor == nil:
 		return fmt.Errorf("x-paging names the parameter %q, which is not declared", k.paging.CursorParameter)
 	}
 	return nil
 }
 
-// findSecurity finds the scheme by which the token is sent.
+// findSecurity finds the scheme by which the token is sent; there may be none.
 func (k *contract) findSecurity(doc *openapi3.T) error {
 	required := doc.Security
 	if k.listing.Security != nil {
@@ -172,11 +157,11 @@ func (k *contract) findSecurity(doc *openapi3.T) error {
 	}
 	for _, requirement := range required {
 		for name := range requirement {
-			scheme := doc.Components.SecuritySchemes[name].Value
-			if scheme.Type != "http" && (scheme.Type != "apiKey" || scheme.In != "header") {
+			ref := doc.Components.SecuritySchemes[name]
+			if ref == nil || ref.Value.Type != "http" && (ref.Value.Type != "apiKey" || ref.Value.In != "header") {
 				return fmt.Errorf("security scheme %q: the checks know http and an apiKey in a header", name)
 			}
-			k.security, k.pointers["security"] = scheme, "/components/securitySchemes/"+escape(name)
+			k.security, k.pointers["security"] = ref.Value, "/components/securitySchemes/"+escape(name)
 		}
 	}
 	return nil
@@ -200,16 +185,6 @@ func (k *contract) listPath(organization string) string {
 	return before + url.PathEscape(organization) + after
 }
 
-// declared returns the first of the statuses that the contract declares.
-func (k *contract) declared(statuses ...int) (int, error) {
-	for _, status := range statuses {
-		if k.listing.Responses.Status(status) != nil {
-			return status, nil
-		}
-	}
-	return 0, fmt.Errorf("the contract declares no status %v", statuses)
-}
-
 // bounds returns the least, the most and the default page size.
 func (k *contract) bounds() (least, most, usual int) {
 	schema := k.size.Schema.Value
@@ -224,50 +199,36 @@ func (k *contract) promise(name string) string {
 	return strings.Join(strings.Fields(text), " ")
 }
 
-// locate turns what a check is about, "next" or "webhook/required", into a JSON pointer (RFC 6901), and says whose
-// that part is: the nearest x-provenance at or above it decides, and what nobody marked is decided. It reports false
-// for what the contract does not have.
+// locate turns what a check is about, "next" or "operation/responses/403", into a JSON pointer (RFC 6901), and says
+// whose that part is: the nearest x-provenance at or above it decides. It reports false for what is not there.
 func (k *contract) locate(about string) (pointer string, class Class, ok bool) {
 	role, below, _ := strings.Cut(about, "/")
-	path := k.pointers[role]
-	if below != "" {
-		path += "/" + below
-	}
-	node, class, token := k.tree, Decided, ""
-	for _, token = range strings.Split(strings.TrimPrefix(path, "/"), "/") {
-		switch v := node.(type) {
-		case map[string]any:
-			node = v[strings.NewReplacer("~1", "/", "~0", "~").Replace(token)]
-		case []any:
-			i, _ := strconv.Atoi(token)
-			node = v[i]
+	node, class := k.tree, Decided
+	for token := range strings.SplitSeq(strings.Trim(k.pointers[role]+"/"+below, "/"), "/") {
+		node, pointer = child(node, token), pointer+"/"+token
+		if ref, _ := child(node, "$ref").(string); ref != "" {
+			node, pointer = k.tree, ref[1:]
+			for token := range strings.SplitSeq(ref[2:], "/") {
+				node = child(node, token)
+			}
 		}
-		pointer += "/" + token
-		node, pointer = k.resolve(node, pointer)
-		if node == nil {
-			return "", Decided, false
-		}
-		if m, _ := node.(map[string]any); m["x-provenance"] != nil {
-			class = provenance(m["x-provenance"], "")
+		if extension := child(node, "x-provenance"); extension != nil {
+			class = provenance(extension, "")
 		}
 	}
-	return pointer, class, true
+	return pointer, class, node != nil
 }
 
-// resolve follows a reference.
-func (k *contract) resolve(node any, pointer string) (any, string) {
-	m, _ := node.(map[string]any)
-	ref, _ := m["$ref"].(string)
-	if ref == "" {
-		return node, pointer
+func child(node any, token string) any {
+	switch v := node.(type) {
+	case map[string]any:
+		return v[strings.NewReplacer("~1", "/", "~0", "~").Replace(token)]
+	case []any:
+		if i, err := strconv.Atoi(token); err == nil && i < len(v) {
+			return v[i]
+		}
 	}
-	node = k.tree
-	for token := range strings.SplitSeq(strings.TrimPrefix(ref, "#/"), "/") {
-		node = node.(map[string]any)[token]
-	}
-	return node, ref[1:]
+	return nil
 }
 
-func escape(token string) string {
-	return strings.NewReplacer("~", "~0", "/", "~1").Replace(token)
-}
+func escape(token string) string { return strings.NewReplacer("~", "~0", "/", "~1").Replace(token) }

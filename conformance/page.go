@@ -1,7 +1,6 @@
 package conformance
 
 import (
-	"bytes"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -26,23 +25,20 @@ type page struct {
 // parse finds the webhooks, the links and the page size in a response.
 func (k *contract) parse(r *response) (*page, error) {
 	var value any
-	if err := json.Unmarshal(r.body, &value); err != nil {
+	if json.Unmarshal(r.body, &value) != nil {
 		return nil, errors.New("the body is not JSON")
 	}
-	items, _ := get(value, k.paging.Items).([]any)
-	standard := items != nil
-	if !standard {
-		if items = k.search(value); items == nil {
-			return nil, fmt.Errorf("the body holds no list of webhooks; it has %s", keys(value))
-		}
-	}
-	parent, _, _ := cutLast(k.paging.Next)
-	if _, isObject := get(value, parent).(map[string]any); !isObject {
-		standard = false
-	}
 	p := &page{response: r, value: value}
-	if !standard {
-		p.keys, p.value = keys(value), k.rearrange(value, items, r.header)
+	items, _ := get(value, k.paging.Items).([]any)
+	links := k.paging.Next[:max(0, strings.LastIndexByte(k.paging.Next, '.'))]
+	if _, standard := get(value, links).(map[string]any); items == nil || !standard {
+		if items == nil {
+			items = k.search(value)
+		}
+		if p.keys = keys(value); items == nil {
+			return nil, fmt.Errorf("the body holds no list of webhooks: %s", p.keys)
+		}
+		p.value = k.rearrange(value, items, r.header)
 	}
 	for _, item := range items {
 		w, _ := item.(map[string]any) // what is no object stays nil: it counts, and has no id
@@ -55,9 +51,8 @@ func (k *contract) parse(r *response) (*page, error) {
 	return p, nil
 }
 
-// search returns the webhooks wherever they are, or an empty list at the top; nil when there is neither.
-func (k *contract) search(value any) []any {
-	var found []any
+// search returns the webhooks wherever they are, or an empty list; nil when there is neither.
+func (k *contract) search(value any) (found []any) {
 	switch v := value.(type) {
 	case []any:
 		if len(v) == 0 || slices.ContainsFunc(v, k.resembles) {
@@ -81,10 +76,9 @@ func (k *contract) search(value any) []any {
 
 // resembles reports whether a value has at least half of the properties that a webhook must have.
 func (k *contract) resembles(value any) bool {
-	object, _ := value.(map[string]any)
-	n := 0
+	object, n := value, 0
 	for _, name := range k.webhook.Required {
-		if _, ok := object[name]; ok {
+		if child(object, name) != nil {
 			n++
 		}
 	}
@@ -97,8 +91,8 @@ func (k *contract) rearrange(value any, items []any, header http.Header) any {
 	page := map[string]any{}
 	set(page, k.paging.Items, items)
 	for _, place := range []string{k.paging.Prev, k.paging.Next, k.paging.Size} {
-		_, name, _ := cutLast(place)
-		if part, ok := k.searchKey(value, name); ok {
+		name := place[strings.LastIndexByte(place, '.')+1:]
+		if part, ok := searchKey(value, name); ok {
 			set(page, place, part)
 		} else if link := linkHeader(header)[name]; link != "" {
 			set(page, place, link)
@@ -108,58 +102,45 @@ func (k *contract) rearrange(value any, items []any, header http.Header) any {
 }
 
 // searchKey finds a member by its name, the outermost first, in any object but those in a list.
-func (k *contract) searchKey(value any, name string) (any, bool) {
+func searchKey(value any, name string) (part any, ok bool) {
 	object, _ := value.(map[string]any)
-	if part, ok := object[name]; ok {
-		return part, true
-	}
+	part, ok = object[name]
 	for _, member := range slices.Sorted(maps.Keys(object)) {
-		if part, ok := k.searchKey(object[member], name); ok {
-			return part, true
+		if !ok {
+			part, ok = searchKey(object[member], name)
 		}
 	}
-	return nil, false
+	return part, ok
 }
 
 // get walks down a dotted place; what is not there is nil.
 func get(value any, place string) any {
-	if place == "" {
-		return value
-	}
-	for name := range strings.SplitSeq(place, ".") {
-		object, _ := value.(map[string]any)
-		value = object[name]
+	for name := range strings.FieldsFuncSeq(place, func(c rune) bool { return c == '.' }) {
+		value = child(value, name)
 	}
 	return value
 }
 
 func set(object map[string]any, place string, value any) {
-	parent, name, nested := cutLast(place)
+	name, below, nested := strings.Cut(place, ".")
 	if !nested {
 		object[name] = value
 		return
 	}
-	inner, _ := object[parent].(map[string]any)
-	if inner == nil {
+	inner, ok := object[name].(map[string]any)
+	if !ok {
 		inner = map[string]any{}
-		object[parent] = inner
+		object[name] = inner
 	}
-	inner[name] = value
-}
-
-func cutLast(place string) (parent, name string, nested bool) {
-	i := strings.LastIndexByte(place, '.')
-	return place[:max(i, 0)], place[i+1:], i >= 0
+	set(inner, below, value)
 }
 
 func keys(value any) string {
-	switch v := value.(type) {
-	case map[string]any:
-		return "keys " + strings.Join(slices.Sorted(maps.Keys(v)), ", ")
-	case []any:
-		return "no keys: it is an array"
+	object, ok := value.(map[string]any)
+	if !ok {
+		return "no keys, as it is no object"
 	}
-	return "no keys"
+	return "keys " + strings.Join(slices.Sorted(maps.Keys(object)), ", ")
 }
 
 var linkValue = regexp.MustCompile(`<([^>]*)>\s*;\s*rel="?([a-z]+)"?`)
@@ -175,14 +156,13 @@ func linkHeader(header http.Header) map[string]string {
 
 // duplicateKeys returns where the next value of d has a name twice. The value is known to be valid JSON.
 func duplicateKeys(d *json.Decoder, at string) (places []string) {
-	token, _ := d.Token()
-	if token != json.Delim('{') && token != json.Delim('[') {
+	start, _ := d.Token()
+	if _, nested := start.(json.Delim); !nested {
 		return nil
 	}
-	seen := map[string]bool{}
-	for i := 0; d.More(); i++ {
-		member := fmt.Sprintf("%s/%d", at, i)
-		if token == json.Delim('{') {
+	for seen := map[string]bool{}; d.More(); {
+		member := at + "/*"
+		if start == json.Delim('{') {
 			name, _ := d.Token()
 			if member = fmt.Sprintf("%s/%v", at, name); seen[member] {
 				places = append(places, member)
@@ -193,8 +173,4 @@ func duplicateKeys(d *json.Decoder, at string) (places []string) {
 	}
 	_, _ = d.Token() // the end
 	return places
-}
-
-func duplicates(body []byte) []string {
-	return duplicateKeys(json.NewDecoder(bytes.NewReader(body)), "")
 }

@@ -22,14 +22,14 @@ type walk struct {
 	err   error
 }
 
-var errUnlimited = errors.New("the contract has no parameter for the page size")
+var errNoSize = errors.New("the contract has no parameter for the page size")
 
 // walkAll reads the list in three ways: as the server serves it by itself, in pages so small that there are several, and
 // in the largest that the contract allows.
 func (s *session) walkAll(ctx context.Context) {
 	probe := min(probePages, s.cfg.MaxPages)
 	s.plain = s.walk(ctx, "", probe)
-	s.small, s.large = &walk{err: errUnlimited}, &walk{err: errUnlimited}
+	s.small, s.large = &walk{err: errNoSize}, &walk{err: errNoSize}
 	if s.contract.size != nil {
 		least, most, _ := s.contract.bounds()
 		s.large = s.walk(ctx, s.sizeQuery(most), s.cfg.MaxPages)

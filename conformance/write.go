@@ -1,6 +1,7 @@
 package conformance
 
 import (
+	"cmp"
 	"encoding/json"
 	"encoding/xml"
 	"fmt"
@@ -9,50 +10,49 @@ import (
 	"unicode"
 )
 
-// Formats are what Write knows.
-var Formats = []string{"table", "json", "junit", "github"}
-
-// Write writes the report as a table for people, as JSON, as JUnit XML, or as GitHub's workflow commands, which show
-// every failure and end with the summary. Where a check does not decide the exit code, the last two take its failure
-// for a skipped test and for a warning.
+// Write writes the report in a format: "table" for people, "json", "junit" (JUnit XML), or "github" (workflow commands
+// that annotate a run). The last two take a failure that does not decide the exit code for a skipped test or a warning.
 func (r *Report) Write(out io.Writer, format string) error {
+	var b strings.Builder
 	switch format {
 	case "table":
-		return r.writeTable(out)
+		for _, c := range r.Checks {
+			c.writeLine(&b)
+		}
 	case "json":
-		e := json.NewEncoder(out)
-		e.SetIndent("", "  ")
-		return e.Encode(r)
+		text, err := json.MarshalIndent(r, "", "  ")
+		if err == nil {
+			_, err = fmt.Fprintf(out, "%s\n", text)
+		}
+		return err
 	case "junit":
 		return r.writeJUnit(out)
 	case "github":
-		return r.writeGitHub(out)
-	}
-	return fmt.Errorf("report format %q: not one of %v", format, Formats)
-}
-
-// writeTable writes a line for each check and, below a failure, the request and the response that showed it.
-func (r *Report) writeTable(out io.Writer) error {
-	var b strings.Builder
-	for _, c := range r.Checks {
-		fmt.Fprintf(&b, "%-12s  %-9s  %-10s  %-22s  %s\n", c.Outcome, c.Class, c.Group, c.ID, printable(c.text()))
-		if c.Request == "" || c.Outcome == Advice {
-			continue
+		escape := strings.NewReplacer("%", "%25", "\r", "%0D", "\n", "%0A")
+		for _, c := range r.Checks {
+			if level := map[string]string{"failure": "error", "error": "error", "skipped": "warning"}[r.element(c)]; level != "" {
+				fmt.Fprintf(&b, "::%s title=%s (%s)::%s\n", level, c.ID, c.Class, escape.Replace(c.text()))
+			}
 		}
-		for line := range strings.SplitSeq(c.Request+"\n"+c.Response, "\n") {
-			fmt.Fprintf(&b, "    | %s\n", printable(line))
-		}
+	default:
+		return fmt.Errorf("report format %q: not table, json, junit or github", format)
 	}
-	_, err := fmt.Fprintf(out, "%s%s\n", b.String(), r.Summary)
+	_, err := fmt.Fprintf(out, "%s%s\n", &b, r.Summary)
 	return err
 }
 
-func (c Check) text() string {
-	if c.Detail == "" {
-		return c.Promise
+// writeLine writes a line and, below a failure, the request and the response that showed it.
+func (c Check) writeLine(b *strings.Builder) {
+	fmt.Fprintf(b, "%-12s  %-9s  %-10s  %-22s  %s\n", c.Outcome, c.Class, c.Group, c.ID, printable(c.text()))
+	if c.Request == "" || c.Outcome == Advice {
+		return
 	}
-	return c.Promise + ": " + c.Detail
+	for line := range strings.SplitSeq(c.Request+"\n"+c.Response, "\n") {
+		fmt.Fprintf(b, "    | %s\n", printable(line))
+	}
 }
+
+func (c Check) text() string { return strings.TrimSuffix(c.Promise+": "+c.Detail, ": ") }
 
 // printable replaces what could move a terminal's cursor or end a line: text from a server is not to be trusted.
 func printable(s string) string {
@@ -64,67 +64,41 @@ func printable(s string) string {
 	}, s)
 }
 
+// element is what JUnit calls the outcome of a check; empty for a pass.
+func (r *Report) element(c Check) string {
+	switch {
+	case c.Outcome == Pass:
+		return ""
+	case c.Outcome == Advice, !r.counts(c):
+		return "skipped"
+	case c.Outcome == Fail:
+		return "failure"
+	}
+	return "error"
+}
+
 func (r *Report) writeJUnit(out io.Writer) error {
-	type message struct {
+	type outcome struct {
+		XMLName xml.Name
 		Message string `xml:"message,attr"`
 		Text    string `xml:",chardata"`
 	}
 	type testCase struct {
+		XMLName xml.Name `xml:"testcase"`
 		Class   string   `xml:"classname,attr"`
 		Name    string   `xml:"name,attr"`
-		Failure *message `xml:"failure,omitempty"`
-		Error   *message `xml:"error,omitempty"`
-		Skipped *message `xml:"skipped,omitempty"`
+		Outcome *outcome
 	}
-	suite := struct {
-		XMLName  xml.Name   `xml:"testsuite"`
-		Name     string     `xml:"name,attr"`
-		Tests    int        `xml:"tests,attr"`
-		Failures int        `xml:"failures,attr"`
-		Errors   int        `xml:"errors,attr"`
-		Skipped  int        `xml:"skipped,attr"`
-		Cases    []testCase `xml:"testcase"`
-		Output   string     `xml:"system-out"`
-	}{Name: "packhooks conformance", Tests: len(r.Checks), Output: r.Summary}
+	count, cases := map[string]int{}, []testCase{}
 	for _, c := range r.Checks {
-		t := testCase{Class: string(c.Class) + "." + c.Group, Name: c.ID}
-		text := &message{printable(c.text()), c.Request + "\n" + c.Response}
-		switch {
-		case c.Outcome == Pass:
-		case !r.counts(c), c.Outcome == Advice:
-			t.Skipped = text
-			suite.Skipped++
-		case c.Outcome == Fail:
-			t.Failure = text
-			suite.Failures++
-		default:
-			t.Error = text
-			suite.Errors++
+		t, element := testCase{Class: string(c.Class) + "." + c.Group, Name: c.ID}, r.element(c)
+		if count[element]++; element != "" {
+			t.Outcome = &outcome{xml.Name{Local: element}, printable(c.text()), c.Request + "\n" + c.Response}
 		}
-		suite.Cases = append(suite.Cases, t)
+		cases = append(cases, t)
 	}
-	text, err := xml.MarshalIndent(suite, "", "  ") // it replaces what XML cannot hold
-	if err == nil {
-		_, err = fmt.Fprintf(out, "%s%s\n", xml.Header, text)
-	}
-	return err
-}
-
-func (r *Report) writeGitHub(out io.Writer) error {
-	escape := strings.NewReplacer("%", "%25", "\r", "%0D", "\n", "%0A")
-	var b strings.Builder
-	for _, c := range r.Checks {
-		level := "error"
-		switch {
-		case c.Outcome == Pass:
-			continue
-		case c.Outcome == Advice:
-			level = "notice"
-		case !r.counts(c):
-			level = "warning"
-		}
-		fmt.Fprintf(&b, "::%s title=%s (%s)::%s\n", level, c.ID, c.Class, escape.Replace(c.text()))
-	}
-	_, err := fmt.Fprintf(out, "%s%s\n", b.String(), r.Summary)
-	return err
+	text, err := xml.MarshalIndent(cases, "  ", "  ") // it replaces what XML cannot hold
+	_, failed := fmt.Fprintf(out, "%s<testsuite name=\"packhooks conformance\" tests=\"%d\" failures=\"%d\" errors=\"%d\" skipped=\"%d\">\n%s\n</testsuite>\n",
+		xml.Header, len(cases), count["failure"], count["error"], count["skipped"], text)
+	return cmp.Or(err, failed)
 }
