@@ -5,7 +5,6 @@ import (
 	"context"
 	"fmt"
 	"io"
-	"log"
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
@@ -68,24 +67,24 @@ func Example() {
 		Logger:    slog.New(slog.DiscardHandler),
 	})
 	if err != nil {
-		log.Fatal(err)
+		panic(err)
 	}
 	srv := httptest.NewServer(handler)
 	defer srv.Close()
 
 	request, err := http.NewRequest(http.MethodGet, srv.URL+"/v1/organizations/acme/webhooks?per_page=1", nil)
 	if err != nil {
-		log.Fatal(err)
+		panic(err)
 	}
 	request.Header.Set("Authorization", "Bearer example")
 	response, err := http.DefaultClient.Do(request)
 	if err != nil {
-		log.Fatal(err)
+		panic(err)
 	}
 	defer response.Body.Close()
 	body, err := io.ReadAll(response.Body)
 	if err != nil {
-		log.Fatal(err)
+		panic(err)
 	}
 	fmt.Println(response.Status)
 	fmt.Println(strings.ReplaceAll(string(body), `,"`, ",\n\""))

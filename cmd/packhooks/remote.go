@@ -83,9 +83,9 @@ func revealed(v reflect.Value) reflect.Value {
 		return reflect.ValueOf(v.Interface().(client.Secret).Reveal())
 	case v.Type().Implements(reflect.TypeFor[json.Marshaler]()):
 	case v.Kind() == reflect.Pointer && !v.IsNil():
-		clear := revealed(v.Elem())
-		pointer := reflect.New(clear.Type())
-		pointer.Elem().Set(clear)
+		plain := revealed(v.Elem())
+		pointer := reflect.New(plain.Type())
+		pointer.Elem().Set(plain)
 		return pointer
 	case v.Kind() == reflect.Slice && !v.IsNil() && v.Type().Elem().Kind() != reflect.Uint8:
 		list := make([]any, v.Len())
@@ -99,11 +99,11 @@ func revealed(v reflect.Value) reflect.Value {
 			values[i] = revealed(v.Field(i))
 			fields[i].Type = values[i].Type()
 		}
-		clear := reflect.New(reflect.StructOf(fields)).Elem()
+		plain := reflect.New(reflect.StructOf(fields)).Elem()
 		for i := range values {
-			clear.Field(i).Set(values[i])
+			plain.Field(i).Set(values[i])
 		}
-		return clear
+		return plain
 	}
 	return v
 }

@@ -30,13 +30,13 @@ func embedded(t testing.TB) *document.Contract {
 	return c
 }
 
-// edited is the contract with old, which it has once, replaced by new.
-func edited(t testing.TB, old, new string) *document.Contract {
+// edited is the contract with before, which it has once, replaced by after.
+func edited(t testing.TB, before, after string) *document.Contract {
 	t.Helper()
-	if n := strings.Count(string(api.Spec), old); n != 1 {
-		t.Fatalf("the contract has %q %d times, want once", old, n)
+	if n := strings.Count(string(api.Spec), before); n != 1 {
+		t.Fatalf("the contract has %q %d times, want once", before, n)
 	}
-	c, err := document.Load([]byte(strings.Replace(string(api.Spec), old, new, 1)))
+	c, err := document.Load([]byte(strings.Replace(string(api.Spec), before, after, 1)))
 	check(t, err)
 	return c
 }
@@ -138,7 +138,7 @@ func TestNewValidates(t *testing.T) {
 			t.Errorf("a document prints itself: %s", text)
 		}
 	}
-	if text, err := json.Marshal(d); err != nil || string(text) != "{}" {
+	if text, err := json.Marshal(d); err != nil || string(text) != "{}" { //nolint:staticcheck // that it shows nothing is the point
 		t.Errorf("%s %v", text, err)
 	}
 }

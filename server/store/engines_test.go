@@ -183,7 +183,7 @@ func (r *replicas) RevokeToken(ctx context.Context, id string) error {
 
 func TestReplicatedPostgres(t *testing.T) {
 	const count = 8
-	onPostgres(t, direct, func(t *testing.T, h harness) harness {
+	onPostgres(t, direct, func(_ *testing.T, h harness) harness {
 		return harness{
 			open: func(t testing.TB, cipher document.Cipher) store.Store {
 				r := &replicas{Store: h.open(t, cipher)}

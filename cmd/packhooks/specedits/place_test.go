@@ -58,14 +58,14 @@ type place struct {
 	token    string   // reads the organizations acme and copy
 }
 
-func newPlace(t *testing.T, old, new string) *place {
-	p := &place{T: t, engine: "sqlite", old: old, new: new, dir: t.TempDir()}
+func newPlace(t *testing.T, before, after string) *place {
+	p := &place{T: t, engine: "sqlite", old: before, new: after, dir: t.TempDir()}
 	p.files, p.env = p.dir, []string{"PATH=" + os.Getenv("PATH"), "TMPDIR=" + t.TempDir(), "PACKHOOKS_DB=packhooks.db"}
 	return p
 }
 
-func newPostgresPlace(t *testing.T, cluster *postgrestest.Cluster, old, new string) *place {
-	p := newPlace(t, old, new)
+func newPostgresPlace(t *testing.T, cluster *postgrestest.Cluster, before, after string) *place {
+	p := newPlace(t, before, after)
 	p.engine, p.files = "postgres", cluster.Dir
 	p.env = append(p.env[:2], "PACKHOOKS_DB="+cluster.DSN(t), "PACKHOOKS_KEYSET_FILE=packhooks.keyset")
 	p.must(old, nil, "keys", "init")
@@ -323,7 +323,7 @@ func (p *place) unreadable(texts ...string) {
 	found := false
 	p.check(filepath.WalkDir(p.files, func(path string, d fs.DirEntry, err error) error {
 		if err != nil || !d.Type().IsRegular() || strings.HasPrefix(d.Name(), "log-") {
-			return nil // one that was removed meanwhile
+			return nil //nolint:nilerr // one that was removed meanwhile
 		}
 		data, err := os.ReadFile(path)
 		if errors.Is(err, fs.ErrNotExist) {

@@ -73,7 +73,7 @@ func (c conn) Transact(ctx context.Context, organizationID string, f func(engine
 		if err != nil {
 			return err
 		}
-		defer tx.Rollback(context.WithoutCancel(ctx))
+		defer func() { _ = tx.Rollback(context.WithoutCancel(ctx)) }()
 		return c.finish(ctx, tx, organizationID, f)
 	})
 }

@@ -81,7 +81,7 @@ func (db *database) ImportWebhooks(ctx context.Context, organizationID string, w
 		return store.ImportResult{}, failure(ctx, err)
 	}
 	defer own.Close()
-	defer sqlitex.ExecuteTransient(own.Conn, "PRAGMA wal_checkpoint(TRUNCATE)", nil)
+	defer func() { _ = sqlitex.ExecuteTransient(own.Conn, "PRAGMA wal_checkpoint(TRUNCATE)", nil) }()
 	return db.Import(ctx, organizationID, webhooks, replace, func() (_ engine.Importer, err error) {
 		for _, statement := range stageTable {
 			err = errors.Join(err, sqlitex.ExecuteTransient(own.Conn, statement, nil))
