@@ -68,7 +68,7 @@ func newPostgresPlace(t *testing.T, cluster *postgrestest.Cluster, before, after
 	p := newPlace(t, before, after)
 	p.engine, p.files = "postgres", cluster.Dir
 	p.env = append(p.env[:2], "PACKHOOKS_DB="+cluster.DSN(t), "PACKHOOKS_KEYSET_FILE=packhooks.keyset")
-	p.must(old, nil, "keys", "init")
+	p.must(before, nil, "keys", "init")
 	return p
 }
 
