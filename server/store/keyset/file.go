@@ -49,8 +49,33 @@ func Promote(path string, keyID uint32) error {
 	return change(path, func(m *keyset.Manager) error { return m.SetPrimary(keyID) })
 }
 
+// Disable stops a key from opening what it sealed; Enable undoes that.
+func Disable(path string, keyID uint32) error {
+	return change(path, func(m *keyset.Manager) error { return m.Disable(keyID) })
+}
+
+// Enable lets a key open again what it sealed.
+func Enable(path string, keyID uint32) error {
+	return change(path, func(m *keyset.Manager) error { return m.Enable(keyID) })
+}
+
+// Remove takes a key out of a file's keyset for good: whatever it sealed is lost. See SealedUnder.
+func Remove(path string, keyID uint32) error {
+	return change(path, func(m *keyset.Manager) error { return m.Delete(keyID) })
+}
+
+// change lets one process at a time replace the file. What symbolic links lead to is replaced, and they stay.
 func change(path string, f func(*keyset.Manager) error) error {
-	s, info, err := read(path)
+	target, err := filepath.EvalSymlinks(path)
+	if err != nil {
+		return fmt.Errorf("reading keyset: %w", err)
+	}
+	unlock, err := LockDir(filepath.Dir(target))
+	if err != nil {
+		return fmt.Errorf("locking keyset %s: %w", path, err)
+	}
+	defer unlock()
+	s, info, err := read(target)
 	if err != nil {
 		return err
 	}
@@ -62,7 +87,7 @@ func change(path string, f func(*keyset.Manager) error) error {
 	if err != nil {
 		return fmt.Errorf("changing keyset %s: %w", path, err)
 	}
-	if err := write(path, handle, info); err != nil {
+	if err := write(target, handle, info); err != nil {
 		return fmt.Errorf("writing keyset: %w", err)
 	}
 	return nil

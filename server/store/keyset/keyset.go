@@ -9,7 +9,8 @@
 // A keyset is a JSON file of mode 0600 that holds its keys in clear: who reads it and the database reads every
 // secret. One of the keys is primary and seals; all of them open. Keys are changed in three steps, so that servers
 // that share a database never meet a key that they cannot get: Add a key and distribute the file, Promote the key
-// and distribute again, then re-encrypt. A Keyset reads its file anew when it meets a key that it does not know.
+// and distribute again, then re-encrypt; then the old key can be disabled and removed. A Keyset reads its file anew when
+// it meets a key that it does not know.
 //
 // It does not talk to a key management service: that would be another document.Cipher.
 package keyset
@@ -90,6 +91,12 @@ func (k *Keyset) Open(_ context.Context, ciphertext, associatedData []byte) ([]b
 func (k *Keyset) Stale(ciphertext []byte) bool {
 	key, _ := k.state.Load().sealer(ciphertext)
 	return !key.Primary
+}
+
+// SealedUnder returns what reports whether a ciphertext was sealed under a key.
+func SealedUnder(keyID uint32) func(ciphertext []byte) bool {
+	prefix := binary.BigEndian.AppendUint32([]byte{1}, keyID)
+	return func(ciphertext []byte) bool { return bytes.HasPrefix(ciphertext, prefix) }
 }
 
 // Reload reads the file anew if there is one and it has changed. When that fails, the keys stay as they were.

@@ -8,6 +8,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -186,6 +187,78 @@ func TestNothingPrintsKeys(t *testing.T) {
 				t.Fatalf("the error quotes a key: cut at byte %d", i)
 			}
 		}
+	}
+}
+
+// TestConcurrentChanges loses no key of forty that are added at once by way of a symbolic link.
+func TestConcurrentChanges(t *testing.T) {
+	path, _ := create(t)
+	link := filepath.Join(t.TempDir(), "link")
+	check(t, os.Symlink(path, link))
+	ids := make([]uint32, 40)
+	var adding sync.WaitGroup
+	for i := range ids {
+		adding.Go(func() {
+			var err error
+			if ids[i], err = keyset.Add(link); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+	adding.Wait()
+	k, err := keyset.Open(path)
+	check(t, err)
+	for _, id := range ids {
+		if !slices.ContainsFunc(k.Keys(), func(key keyset.KeyInfo) bool { return key.ID == id }) {
+			t.Errorf("key %d is lost", id)
+		}
+	}
+	if info, err := os.Lstat(link); err != nil || info.Mode()&fs.ModeSymlink == 0 {
+		t.Errorf("the link was replaced: %v, %v", info.Mode(), err)
+	}
+	for _, dir := range []string{filepath.Dir(path), filepath.Dir(link)} {
+		if entries, err := os.ReadDir(dir); err != nil || len(entries) != 1 {
+			t.Errorf("files left behind: %v, %v", entries, err)
+		}
+	}
+}
+
+// TestKeyLeaves takes a key away that has leaked.
+func TestKeyLeaves(t *testing.T) {
+	path, k := create(t)
+	old := k.Keys()[0].ID
+	sealed, err := k.Seal(t.Context(), []byte("secret"), place)
+	check(t, err)
+	if !keyset.SealedUnder(old)(sealed) || keyset.SealedUnder(old+1)(sealed) || keyset.SealedUnder(old)(nil) {
+		t.Error("it does not know what it sealed")
+	}
+	for name, change := range map[string]func(string, uint32) error{"disabled": keyset.Disable, "removed": keyset.Remove} {
+		if err := change(path, old); err == nil {
+			t.Errorf("the primary key was %s", name)
+		}
+	}
+	id, err := keyset.Add(path)
+	check(t, err)
+	check(t, keyset.Promote(path, id))
+	check(t, keyset.Disable(path, old))
+	check(t, k.Reload())
+	if _, err := k.Open(t.Context(), sealed, place); err == nil {
+		t.Error("a disabled key opens")
+	}
+	if err := keyset.Promote(path, old); err == nil {
+		t.Error("a disabled key was promoted")
+	}
+	check(t, keyset.Enable(path, old))
+	check(t, k.Reload())
+	opens(t, k, sealed)
+	check(t, keyset.Disable(path, old))
+	check(t, keyset.Remove(path, old))
+	check(t, k.Reload())
+	if keys := k.Keys(); len(keys) != 1 || keys[0].ID != id {
+		t.Errorf("keys left: %v", keys)
+	}
+	if keyset.Remove(path, old) == nil || keyset.Disable(path, old) == nil || keyset.Enable(path, old) == nil {
+		t.Error("a key that is not there was changed")
 	}
 }
 

@@ -10,6 +10,18 @@ import (
 
 func exposed(info fs.FileInfo) bool { return info.Mode().Perm()&0o077 != 0 }
 
+// LockDir waits until no other process holds the lock of a directory. It leaves no file there.
+func LockDir(path string) (unlock func(), err error) {
+	dir, err := os.Open(path)
+	if err != nil {
+		return nil, err
+	}
+	for err = syscall.EINTR; err == syscall.EINTR; {
+		err = syscall.Flock(int(dir.Fd()), syscall.LOCK_EX)
+	}
+	return func() { _ = dir.Close() }, err
+}
+
 // giveTo makes f belong to the owner of old: a key added by root must stay readable to the server.
 func giveTo(f *os.File, old fs.FileInfo) error {
 	if stat, ok := old.Sys().(*syscall.Stat_t); ok && int(stat.Uid) != os.Geteuid() {
