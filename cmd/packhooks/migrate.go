@@ -25,11 +25,11 @@ func (c *migrateCmd) Run(ctx context.Context, t *terminal) error {
 	case c.DryRun:
 		return usage(errors.New("--dry-run goes with --documents"), "packhooks migrate --documents --dry-run")
 	case c.postgres():
-		return postgres.Migrate(ctx, cmp.Or(c.MigrateDB, c.DB), c.Migrate)
+		return postgres.Migrate(ctx, cmp.Or(c.MigrateDB, c.DB), postgres.Options{Migrate: c.Migrate})
 	case !c.exists():
 		return c.notFound()
 	}
-	return sqlite.Migrate(ctx, c.DB, c.Migrate)
+	return sqlite.Migrate(ctx, c.DB, sqlite.Options{Migrate: c.Migrate})
 }
 
 func (c *migrateCmd) rewrite(ctx context.Context, t *terminal) error {

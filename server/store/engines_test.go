@@ -10,6 +10,7 @@ import (
 	"sync"
 	"sync/atomic"
 	"testing"
+	"time"
 
 	"github.com/jackc/pgx/v5"
 	native "zombiezen.com/go/sqlite"
@@ -53,12 +54,22 @@ func TestSQLite(t *testing.T) {
 		},
 		raw: func(t testing.TB, s store.Store, statement string) {
 			path, _ := paths.Load(s)
-			conn, err := native.OpenConn(path.(string), native.OpenReadWrite)
-			check(t, err)
-			check(t, sqlitex.ExecuteTransient(conn, statement, nil))
-			check(t, conn.Close())
+			executeFile(t, path.(string), statement)
+		},
+		rawTokens: func(t testing.TB, s store.Store, statement string) {
+			path, _ := paths.Load(s)
+			executeFile(t, path.(string)+sqlite.TokensSuffix, statement)
 		},
 	})
+}
+
+func executeFile(t testing.TB, path, statement string) {
+	t.Helper()
+	conn, err := native.OpenConn(path, native.OpenReadWrite)
+	check(t, err)
+	conn.SetBusyTimeout(10 * time.Second)
+	check(t, sqlitex.ExecuteTransient(conn, statement, nil))
+	check(t, conn.Close())
 }
 
 // onPostgres runs the suite on the databases that prepare makes.
@@ -99,6 +110,7 @@ func onPostgres(t *testing.T, prepare func(testing.TB) (string, postgres.Options
 			execute(t, at.(place).dsn, statement)
 		},
 	}
+	h.rawTokens = h.raw
 	if wrap != nil {
 		h = wrap(t, h)
 	}
@@ -122,7 +134,7 @@ func TestPostgres(t *testing.T) { onPostgres(t, direct, nil) }
 func TestPartitionedPostgres(t *testing.T) {
 	onPostgres(t, func(t testing.TB) (string, postgres.Options) {
 		dsn := postgrestest.DSN(t)
-		check(t, postgres.Migrate(context.Background(), dsn, store.MigrateAuto))
+		check(t, postgres.Migrate(context.Background(), dsn, postgres.Options{}))
 		execute(t, dsn, `
 			ALTER TABLE webhooks RENAME TO whole;
 			CREATE TABLE webhooks (LIKE whole INCLUDING CONSTRAINTS, PRIMARY KEY (organization_id, created_at, id),
@@ -184,6 +196,7 @@ func (r *replicas) RevokeToken(ctx context.Context, id string) error {
 func TestReplicatedPostgres(t *testing.T) {
 	const count = 8
 	onPostgres(t, direct, func(_ *testing.T, h harness) harness {
+		raw := func(t testing.TB, s store.Store, statement string) { h.raw(t, s.(*replicas).Store, statement) }
 		return harness{
 			open: func(t testing.TB, cipher document.Cipher) store.Store {
 				r := &replicas{Store: h.open(t, cipher)}
@@ -197,7 +210,7 @@ func TestReplicatedPostgres(t *testing.T) {
 			again: func(t testing.TB, s store.Store, cipher document.Cipher, contract *document.Contract, mode store.MigrateMode) (store.Store, error) {
 				return h.again(t, s.(*replicas).Store, cipher, contract, mode)
 			},
-			raw: func(t testing.TB, s store.Store, statement string) { h.raw(t, s.(*replicas).Store, statement) },
+			raw: raw, rawTokens: raw,
 		}
 	})
 }

@@ -47,7 +47,8 @@ type Lister interface {
 	ListWebhooks(ctx context.Context, q PageQuery) (Page, error)
 }
 
-// Grant is what a token allows: reading the webhooks of the organizations that it names.
+// Grant is what a token allows: reading the webhooks of the organizations that it names. A token that is expired or
+// revoked allows nothing and is named for the log only.
 type Grant struct {
 	TokenID       string
 	Organizations []string
@@ -68,6 +69,8 @@ type Token struct {
 	CreatedAt     time.Time
 	ExpiresAt     time.Time
 	RevokedAt     time.Time
+	LastUsedAt    time.Time // to about an hour; not authenticated
+	Altered       bool      // somebody without the keyset wrote it: it opens nothing
 }
 
 // ImportResult counts what an import did, by webhook.
@@ -115,10 +118,13 @@ type Store interface {
 	// to fit stay as they are and are a *MisfitError. A dry run changes nothing.
 	RewriteDocuments(ctx context.Context, dryRun bool, progress func(webhooks int)) (Rewritten, error)
 
-	// Reencrypt seals every document that is not yet sealed under the cipher's primary key, in batches, while
-	// others read and write. It may be interrupted and repeated. After each batch it calls progress, which may
+	// Reencrypt seals every document and token that is not yet sealed under the cipher's primary key, in batches,
+	// while others read and write. It may be interrupted and repeated. After each batch it calls progress, which may
 	// be nil, with the number of webhooks that it has gone through so far.
 	Reencrypt(ctx context.Context, progress func(webhooks int)) error
+
+	// CountSealed counts what is stored under a key: the ciphertexts for which match returns true.
+	CountSealed(ctx context.Context, match func(ciphertext []byte) bool) (int, error)
 
 	// Ready reports whether the store can answer now; the error says what is wrong.
 	Ready(ctx context.Context) error
@@ -191,6 +197,12 @@ var (
 
 	// ErrOtherContract is a database whose documents fit another version of the contract, as far as it knows.
 	ErrOtherContract = errors.New("the stored webhooks were last checked against another version of the contract")
+
+	// ErrIncomplete is a database of which one part is missing, empty or that of another database; the error names it.
+	ErrIncomplete = errors.New("the database is incomplete")
+
+	// ErrAltered is a token that was written by somebody without the keyset.
+	ErrAltered = errors.New("the token was altered in the database")
 
 	// ErrWrongKey is a store that was sealed under keys that the cipher does not hold.
 	ErrWrongKey = errors.New("the keyset does not belong to this database")

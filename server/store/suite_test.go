@@ -25,8 +25,8 @@ type harness struct {
 	// again opens the database of a store a second time, as another process would, which may be of another contract.
 	again func(t testing.TB, s store.Store, cipher document.Cipher, contract *document.Contract, mode store.MigrateMode) (store.Store, error)
 
-	// raw runs a statement behind the store's back.
-	raw func(t testing.TB, s store.Store, statement string)
+	// raw runs a statement behind the store's back, rawTokens where the tokens are.
+	raw, rawTokens func(t testing.TB, s store.Store, statement string)
 }
 
 // run holds an engine to what the comments of package store promise. Each test has a store of its own; they run in
@@ -47,6 +47,11 @@ func run(t *testing.T, h harness) {
 		{"imports let others write meanwhile", importConcurrency},
 		{"deletes are all or nothing", deletes},
 		{"tokens live until they expire or are revoked", tokens},
+		{"the use of a token is recorded by the hour", lastUse},
+		{"altered tokens allow nothing", alteredTokens},
+		{"re-encryption renews the seals of tokens", tokenRotation},
+		{"what a key seals is counted", countSealed},
+		{"parts that are missing, empty or foreign are named", incomplete},
 		{"re-encryption needs no pause", reencryption},
 		{"imports and re-encryption exclude each other", importDuringReencryption},
 		{"re-encryption outlives an import of what is stored", reencryptionDuringImport},

@@ -61,6 +61,7 @@ func tokens(t *testing.T, h harness) {
 	check(t, err)
 	if len(all) == 2 {
 		first.RevokedAt = all[0].RevokedAt
+		first.LastUsedAt, second.LastUsedAt = all[0].LastUsedAt, all[1].LastUsedAt
 	}
 	equal(t, "tokens", all, []store.Token{first, second})
 }

@@ -22,6 +22,7 @@ import (
 	"fmt"
 	"io/fs"
 	"iter"
+	"net"
 	"time"
 
 	"github.com/jackc/pgx/v5"
@@ -47,6 +48,12 @@ type Options struct {
 	Contract   *document.Contract // what documents must fit; the embedded one when nil
 	Migrate    store.MigrateMode  // store.MigrateAuto when empty
 	MigrateDSN string             // where to migrate, if not at the DSN itself
+
+	// MustExist refuses to begin a database, for callers whose keyset is that of an existing one.
+	MustExist bool
+
+	// AllowUnverifiedTLS lets it talk to hosts beyond loopback that nobody has verified (sslmode below verify-full).
+	AllowUnverifiedTLS bool
 }
 
 // Store is a store.Store on PostgreSQL.
@@ -58,14 +65,15 @@ type database struct {
 }
 
 // Open connects to a database and does to its tables what opts.Migrate says. Cipher must hold the keys that the
-// database was begun with: store.ErrWrongKey.
+// database was begun with: store.ErrWrongKey. State and tokens are begun together; one without the other is
+// store.ErrIncomplete.
 func Open(ctx context.Context, dsn string, cipher document.Cipher, opts Options) (*Store, error) {
 	opts = opts.withDefaults(dsn)
 	config, err := poolConfig(dsn, opts)
 	if err != nil {
 		return nil, err
 	}
-	if err := Migrate(ctx, opts.MigrateDSN, opts.Migrate); err != nil {
+	if err := Migrate(ctx, opts.MigrateDSN, opts); err != nil {
 		return nil, err
 	}
 	pool, err := pgxpool.NewWithConfig(ctx, config)
@@ -75,6 +83,7 @@ func Open(ctx context.Context, dsn string, cipher document.Cipher, opts Options)
 	c := conn{pool, pool, opts.StatementTimeout}
 	db := &database{engine.Store{
 		Webhooks: c, Tokens: c, Cipher: cipher, Contract: opts.Contract, Migrate: opts.Migrate, ForShare: " FOR SHARE",
+		MustExist: opts.MustExist, Parts: [2]string{"table store_state", "table token_state"},
 	}, pool}
 	if err := db.Start(ctx); err != nil {
 		return nil, errors.Join(fmt.Errorf("opening database: %w", err), db.Close())
@@ -165,15 +174,19 @@ func (im importer) Transact(ctx context.Context, organizationID string, f func(e
 //go:embed migrations
 var migrations embed.FS
 
-// Migrate does to the tables of a database what the mode says. It needs no keyset; its role needs the right to change
-// tables.
-func Migrate(ctx context.Context, dsn string, mode store.MigrateMode) error {
+// Migrate does to the tables of a database what opts.Migrate says. It needs no keyset; its role needs the right to
+// change tables.
+func Migrate(ctx context.Context, dsn string, opts Options) error {
+	mode := opts.Migrate
 	if err := mode.Validate(); err != nil || mode == store.MigrateOff {
 		return err
 	}
 	config, err := pgx.ParseConfig(dsn)
 	if err != nil {
 		return fmt.Errorf("reading DSN: %w", err)
+	}
+	if err := checkTLS(&config.Config, opts.AllowUnverifiedTLS); err != nil {
+		return err
 	}
 	config.ConnectTimeout = cmp.Or(config.ConnectTimeout, connectTimeout)
 	db := stdlib.OpenDB(*config)
@@ -207,6 +220,22 @@ func Migrate(ctx context.Context, dsn string, mode store.MigrateMode) error {
 	return nil
 }
 
+// ErrUnverifiedTLS is a DSN that would trust whoever answers: below sslmode=verify-full, which is not the default of
+// libpq, the password and all documents go to anyone in between, in clear if they refuse TLS.
+var ErrUnverifiedTLS = errors.New("the connection to PostgreSQL would not be verified: sslmode is below verify-full")
+
+func checkTLS(config *pgconn.Config, allowed bool) error {
+	ways := append([]*pgconn.FallbackConfig{{Host: config.Host, TLSConfig: config.TLSConfig}}, config.Fallbacks...)
+	for _, way := range ways {
+		network, _ := pgconn.NetworkAddress(way.Host, 0)
+		local := network == "unix" || way.Host == "localhost" || net.ParseIP(way.Host).IsLoopback()
+		if !allowed && !local && (way.TLSConfig == nil || way.TLSConfig.InsecureSkipVerify) {
+			return fmt.Errorf("%w, host %q", ErrUnverifiedTLS, way.Host)
+		}
+	}
+	return nil
+}
+
 // connectTimeout is for a host when the DSN has no connect_timeout: one that does not answer leaves time for the next.
 const connectTimeout = 2 * time.Second
 
@@ -222,6 +251,9 @@ func poolConfig(dsn string, opts Options) (*pgxpool.Config, error) {
 	config, err := pgxpool.ParseConfig(dsn)
 	if err != nil {
 		return nil, fmt.Errorf("reading DSN: %w", err) // pgx blanks the password
+	}
+	if err := checkTLS(&config.ConnConfig.Config, opts.AllowUnverifiedTLS); err != nil {
+		return nil, err
 	}
 	config.MaxConns = int32(opts.MaxConns)
 	config.MinConns = int32(opts.MinConns)

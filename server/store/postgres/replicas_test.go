@@ -111,7 +111,7 @@ func TestMigrateModes(t *testing.T) {
 	if err := open("whatever"); err == nil {
 		t.Fatal("an unknown mode was taken")
 	}
-	check(t, postgres.Migrate(t.Context(), dsn, store.MigrateAuto))
+	check(t, postgres.Migrate(t.Context(), dsn, postgres.Options{}))
 	check(t, open(store.MigrateCheck))
 	check(t, open(store.MigrateOff))
 	check(t, open(store.MigrateAuto))
@@ -125,6 +125,42 @@ func TestErrorsHoldNoPassword(t *testing.T) {
 		_, err := postgres.Open(t.Context(), dsn, newKeys(t), postgres.Options{})
 		if err == nil || strings.Contains(err.Error(), "hunter2") {
 			t.Errorf("an error of %q: %v", dsn, err)
+		}
+	}
+}
+
+// TestUnverifiedTLS: below verify-full the password goes to whoever answers. None of these hosts is there.
+func TestUnverifiedTLS(t *testing.T) {
+	open := func(dsn string, opts postgres.Options) error {
+		ctx, cancel := context.WithTimeout(t.Context(), 300*time.Millisecond)
+		defer cancel()
+		_, err := postgres.Open(ctx, dsn, newKeys(t), opts)
+		return err
+	}
+	for dsn, refused := range map[string]bool{
+		"postgres://u:hunter2@192.0.2.1/db":                                   true,
+		"postgres://u:hunter2@192.0.2.1/db?sslmode=disable":                   true,
+		"postgres://u:hunter2@192.0.2.1/db?sslmode=require":                   true,
+		"postgres://u:hunter2@192.0.2.1/db?sslmode=verify-ca":                 true,
+		"postgres://u:hunter2@192.0.2.1/db?sslmode=verify-full":               false,
+		"postgres://u:hunter2@127.0.0.1:1,192.0.2.1:1/db":                     true,
+		"postgres://u:hunter2@127.0.0.1:1,192.0.2.1:1/db?sslmode=verify-full": false,
+		"postgres://u:hunter2@127.0.0.1:1/db":                                 false,
+		"postgres://u:hunter2@localhost:1/db":                                 false,
+		"postgres://u:hunter2@[::1]:1/db":                                     false,
+		"postgres://u:hunter2@/db?host=/nowhere":                              false,
+		"postgres://u:hunter2@localhost.example.invalid/db":                   true,
+	} {
+		for where, err := range map[string]error{
+			"DSN":         open(dsn, postgres.Options{Migrate: store.MigrateOff}),
+			"migrate DSN": open("postgres://127.0.0.1:1/x", postgres.Options{MigrateDSN: dsn}),
+		} {
+			if err == nil || errors.Is(err, postgres.ErrUnverifiedTLS) != refused || strings.Contains(err.Error(), "hunter2") {
+				t.Errorf("%s %s: %v; want refused: %t", where, dsn, err, refused)
+			}
+		}
+		if err := open(dsn, postgres.Options{Migrate: store.MigrateOff, AllowUnverifiedTLS: true}); errors.Is(err, postgres.ErrUnverifiedTLS) {
+			t.Errorf("%s, allowed: %v", dsn, err)
 		}
 	}
 }

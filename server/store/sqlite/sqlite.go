@@ -16,8 +16,10 @@ import (
 	_ "embed"
 	"errors"
 	"fmt"
+	"io/fs"
 	"iter"
 	"os"
+	"path/filepath"
 
 	"zombiezen.com/go/sqlite"
 	"zombiezen.com/go/sqlite/sqlitemigration"
@@ -38,6 +40,9 @@ const TokensSuffix = ".tokens"
 type Options struct {
 	Contract *document.Contract // what documents must fit; the embedded one when nil
 	Migrate  store.MigrateMode  // store.MigrateAuto when empty
+
+	// MustExist refuses to make a database, for callers whose keyset is that of an existing one.
+	MustExist bool
 }
 
 // Store is a store.Store on SQLite.
@@ -48,12 +53,16 @@ type database struct {
 	webhooks, tokens *pool
 }
 
-// Open opens the database at path, and its tokens beside it, after creating what is not there (mode 0600) and doing to
-// its tables what opts.Migrate says. Cipher must hold the keys that the database was begun with: store.ErrWrongKey.
+// Open opens the database at path, and its tokens beside it, after doing to its tables what opts.Migrate says. It makes
+// both files (mode 0600) or none: one that is missing, empty or of another database is store.ErrIncomplete. Cipher must
+// hold the keys that the database was begun with: store.ErrWrongKey.
 func Open(ctx context.Context, path string, cipher document.Cipher, opts Options) (*Store, error) {
 	db := &database{webhooks: newPool(path), tokens: newPool(path + TokensSuffix)}
-	db.Store = engine.Store{Webhooks: db.webhooks, Tokens: db.tokens, Cipher: cipher, Contract: opts.Contract, Migrate: opts.Migrate}
-	err := Migrate(ctx, path, opts.Migrate)
+	db.Store = engine.Store{
+		Webhooks: db.webhooks, Tokens: db.tokens, Cipher: cipher, Contract: opts.Contract, Migrate: opts.Migrate,
+		MustExist: opts.MustExist, Parts: [2]string{filepath.Base(path), filepath.Base(path) + TokensSuffix},
+	}
+	err := Migrate(ctx, path, opts)
 	if err == nil {
 		err = db.Start(ctx)
 	}
@@ -139,19 +148,45 @@ var (
 
 const appID = 0x7061636b // "pack", in the header of each file
 
-// Migrate does to the tables of a database, and to the files if there are none, what the mode says. It needs no keyset.
-func Migrate(ctx context.Context, path string, mode store.MigrateMode) error {
+// Migrate does to the tables of a database, and to the files if there are none, what opts.Migrate says. It needs no
+// keyset.
+func Migrate(ctx context.Context, path string, opts Options) error {
+	mode, tokens := opts.Migrate, path+TokensSuffix
 	if err := mode.Validate(); err != nil || mode == store.MigrateOff {
 		return err
 	}
+	// Tokens first: whoever makes a database at this moment makes them last.
+	if lonely := exists(tokens); (lonely || opts.MustExist) && !exists(path) {
+		return fmt.Errorf("%w: %s is missing", store.ErrIncomplete, filepath.Base(path))
+	}
 	err := migrate(ctx, path, []string{webhooks1}, mode)
+	if err == nil && !exists(tokens) {
+		err = mayMakeTokens(ctx, path)
+	}
 	if err == nil {
-		err = migrate(ctx, path+TokensSuffix, []string{tokens1}, mode)
+		err = migrate(ctx, tokens, []string{tokens1}, mode)
 	}
 	if err != nil {
 		return fmt.Errorf("migrating: %w", failure(ctx, err))
 	}
 	return nil
+}
+
+func exists(path string) bool {
+	_, err := os.Stat(path)
+	return !errors.Is(err, fs.ErrNotExist)
+}
+
+func mayMakeTokens(ctx context.Context, path string) error {
+	c, err := newPool(path).connect()
+	if err != nil {
+		return err
+	}
+	defer c.Close()
+	if claimed, err := engine.Claimed(ctx, c); err != nil || !claimed {
+		return err
+	}
+	return fmt.Errorf("%w: %s is missing", store.ErrIncomplete, filepath.Base(path)+TokensSuffix)
 }
 
 func migrate(ctx context.Context, file string, migrations []string, mode store.MigrateMode) error {

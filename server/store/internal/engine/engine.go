@@ -6,10 +6,12 @@ package engine
 
 import (
 	"context"
+	"crypto/rand"
 	"errors"
 	"fmt"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"unicode/utf8"
 
 	"github.com/packhooks/packhooks/server/document"
@@ -41,34 +43,49 @@ type Store struct {
 	Cipher           document.Cipher
 	Contract         *document.Contract // the embedded one when nil
 	Migrate          store.MigrateMode
-	ForShare         string // what makes a SELECT hold its rows until the end of the transaction
+	MustExist        bool      // an empty database is not claimed but store.ErrIncomplete
+	Parts            [2]string // what errors call the places of webhooks and of tokens
+	ForShare         string    // what makes a SELECT hold its rows until the end of the transaction
+
+	databaseID string // set by Start
+	recording  atomic.Bool
 }
 
 // state is the one row that says how the documents are sealed and which contract they fit.
 type state struct {
-	keyCheck []byte // a ciphertext that opens only with a key of this database
-	rotation int64  // counts the re-encryptions begun
-	contract string // fingerprint of the contract that every document fits; empty when unknown
-	checking string // fingerprint of the contract that documents are being validated against
+	databaseID string // empty when there is no row
+	claimed    int64  // 0 until the tokens carry the database's id too
+	keyCheck   []byte // a ciphertext that opens only with a key of this database
+	rotation   int64  // counts the re-encryptions begun
+	contract   string // fingerprint of the contract that every document fits; empty when unknown
+	checking   string // fingerprint of the contract that documents are being validated against
 }
-
-var errUnclaimed = errors.New("the database has not been claimed")
 
 func readState(ctx context.Context, c Conn, lock string) (st state, err error) {
-	err = errUnclaimed
-	failed := c.Query(ctx, `SELECT key_check, rotation, contract, checking FROM store_state`+lock, nil, func(scan Scan) error {
-		err = nil
-		return scan(&st.keyCheck, &st.rotation, &st.contract, &st.checking)
+	err = c.Query(ctx, `SELECT database_id, claimed, key_check, rotation, contract, checking FROM store_state`+lock, nil, func(scan Scan) error {
+		return scan(&st.databaseID, &st.claimed, &st.keyCheck, &st.rotation, &st.contract, &st.checking)
 	})
-	if failed != nil {
-		return st, fmt.Errorf("reading the state of the database: %w", failed)
+	if err != nil {
+		return st, fmt.Errorf("reading the state of the database: %w", err)
 	}
-	return st, err
+	return st, nil
 }
 
-var keyCheckPlace = []byte("packhooks key check 1")
+// readTokenState returns the id of the database that the tokens belong to, empty when they belong to none yet.
+func (s *Store) readTokenState(ctx context.Context) (databaseID string, keyCheck []byte, err error) {
+	err = s.Tokens.Query(ctx, `SELECT database_id, key_check FROM token_state`, nil, func(scan Scan) error { return scan(&databaseID, &keyCheck) })
+	if err != nil {
+		return "", nil, fmt.Errorf("reading the state of the tokens: %w", err)
+	}
+	return databaseID, keyCheck, nil
+}
 
-// Start checks that the cipher belongs to the database, which it claims when it is new.
+// The associated data of the key checks binds each to its part of one database.
+func webhooksPlace(databaseID string) []byte { return []byte("packhooks key check 2\x00" + databaseID) }
+func tokensPlace(databaseID string) []byte   { return []byte("packhooks tokens 1\x00" + databaseID) }
+
+// Start checks that webhooks, tokens and cipher are parts of one database. It claims a database of which no part was
+// used before.
 func (s *Store) Start(ctx context.Context) (err error) {
 	if s.Cipher == nil {
 		return errors.New("no cipher to seal webhooks with")
@@ -78,33 +95,85 @@ func (s *Store) Start(ctx context.Context) (err error) {
 			return err
 		}
 	}
-	// Claimed only where nobody has: on SQLite even an insert that does nothing waits for whoever writes, and a token
-	// must be revocable during the merge of a large import.
-	if err := s.Ready(ctx); !errors.Is(err, errUnclaimed) {
+	owner, _, err := s.readTokenState(ctx) // first, as it is written last
+	if err != nil {
 		return err
 	}
-	check, err := s.Cipher.Seal(ctx, nil, keyCheckPlace)
-	if err == nil {
-		_, err = s.Webhooks.Exec(ctx, `INSERT INTO store_state (id, key_check, rotation, contract, checking)
-			VALUES (1, $1, 0, $2, '') ON CONFLICT DO NOTHING`, check, s.Contract.Fingerprint())
+	st, err := readState(ctx, s.Webhooks, "")
+	if err != nil {
+		return err
+	}
+	// Claimed only where nobody has: on SQLite even an insert that does nothing waits for whoever writes, and a token
+	// must be revocable during the merge of a large import.
+	if st.databaseID == "" && owner == "" && !s.MustExist {
+		st, err = s.claim(ctx)
+	}
+	if err == nil && st.databaseID != "" && st.claimed == 0 {
+		err = s.claimTokens(ctx, st.databaseID)
 	}
 	if err != nil {
 		return fmt.Errorf("claiming database: %w", err)
 	}
+	s.databaseID = st.databaseID
 	return s.Ready(ctx)
 }
 
-// Ready reports whether the database answers and the cipher still holds its keys.
+// claim gives the database an id. Of several who try at once, one succeeds.
+func (s *Store) claim(ctx context.Context) (state, error) {
+	id := rand.Text()
+	check, err := s.Cipher.Seal(ctx, nil, webhooksPlace(id))
+	if err == nil {
+		_, err = s.Webhooks.Exec(ctx, `INSERT INTO store_state (id, database_id, claimed, key_check, rotation, contract, checking)
+			VALUES (1, $1, 0, $2, 0, $3, '') ON CONFLICT DO NOTHING`, id, check, s.Contract.Fingerprint())
+	}
+	if err != nil {
+		return state{}, err
+	}
+	return readState(ctx, s.Webhooks, "")
+}
+
+// claimTokens ends a claim: from now on tokens without the id are not made anew but refused.
+func (s *Store) claimTokens(ctx context.Context, databaseID string) error {
+	check, err := s.Cipher.Seal(ctx, nil, tokensPlace(databaseID))
+	if err == nil {
+		_, err = s.Tokens.Exec(ctx, `INSERT INTO token_state (id, database_id, key_check) VALUES (1, $1, $2) ON CONFLICT DO NOTHING`, databaseID, check)
+	}
+	if err == nil {
+		_, err = s.Webhooks.Exec(ctx, `UPDATE store_state SET claimed = 1`)
+	}
+	return err
+}
+
+// Claimed reports whether the tokens of a database have been made.
+func Claimed(ctx context.Context, webhooks Conn) (bool, error) {
+	st, err := readState(ctx, webhooks, "")
+	return st.claimed != 0, err
+}
+
+// Ready reports whether the database answers, is whole, and the cipher still holds its keys.
 func (s *Store) Ready(ctx context.Context) error {
 	st, err := readState(ctx, s.Webhooks, "")
 	if err != nil {
 		return err
 	}
-	if _, err := s.Cipher.Open(ctx, st.keyCheck, keyCheckPlace); err != nil {
+	owner, tokensCheck, err := s.readTokenState(ctx)
+	switch {
+	case err != nil:
+		return err
+	case st.databaseID == "":
+		return fmt.Errorf("%w: %s is empty", store.ErrIncomplete, s.Parts[0])
+	case owner == "":
+		return fmt.Errorf("%w: %s is empty", store.ErrIncomplete, s.Parts[1])
+	}
+	if _, err := s.Cipher.Open(ctx, st.keyCheck, webhooksPlace(st.databaseID)); err != nil {
 		return fmt.Errorf("opening key check: %w: %w", store.ErrWrongKey, err)
 	}
-	if err := s.Tokens.Query(ctx, `SELECT id FROM tokens LIMIT 1`, nil, func(Scan) error { return nil }); err != nil {
-		return fmt.Errorf("reading tokens: %w", err)
+	_, err = s.Cipher.Open(ctx, tokensCheck, tokensPlace(owner))
+	switch {
+	case st.databaseID != s.databaseID:
+		return fmt.Errorf("%w: %s was replaced by that of another database", store.ErrIncomplete, s.Parts[0])
+	case owner != st.databaseID, err != nil:
+		return fmt.Errorf("%w: %s is that of another database", store.ErrIncomplete, s.Parts[1])
 	}
 	return nil
 }

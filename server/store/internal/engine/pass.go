@@ -87,15 +87,56 @@ func (s *Store) Reencrypt(ctx context.Context, progress func(webhooks int)) erro
 	if err != nil {
 		return fmt.Errorf("re-encrypting: %w", err)
 	}
+	if err := s.resealTokens(ctx); err != nil {
+		return fmt.Errorf("re-encrypting: %w", err)
+	}
 	// Last, so that a keyset without the old keys is refused until nothing needs them.
-	check, err := s.Cipher.Seal(ctx, nil, keyCheckPlace)
+	tokensCheck, err := s.Cipher.Seal(ctx, nil, tokensPlace(s.databaseID))
 	if err != nil {
 		return fmt.Errorf("sealing key check: %w", err)
+	}
+	check, err := s.Cipher.Seal(ctx, nil, webhooksPlace(s.databaseID))
+	if err != nil {
+		return fmt.Errorf("sealing key check: %w", err)
+	}
+	if _, err := s.Tokens.Exec(ctx, `UPDATE token_state SET key_check = $1`, tokensCheck); err != nil {
+		return fmt.Errorf("writing key check: %w", err)
 	}
 	if _, err := s.Webhooks.Exec(ctx, `UPDATE store_state SET key_check = $1`, check); err != nil {
 		return fmt.Errorf("writing key check: %w", err)
 	}
 	return nil
+}
+
+// CountSealed counts the ciphertexts for which match returns true.
+func (s *Store) CountSealed(ctx context.Context, match func(ciphertext []byte) bool) (n int, err error) {
+	count := func(ciphertext []byte) {
+		if match(ciphertext) {
+			n++
+		}
+	}
+	err = s.walk(ctx, nil, func(r Row) ([]byte, error) {
+		count(r.Sealed)
+		return nil, nil
+	})
+	if err != nil {
+		return 0, err
+	}
+	rows, err := s.readTokens(ctx)
+	for _, r := range rows {
+		count(r.seal)
+	}
+	if err != nil {
+		return 0, err
+	}
+	st, err := readState(ctx, s.Webhooks, "")
+	if err != nil {
+		return 0, err
+	}
+	_, tokensCheck, err := s.readTokenState(ctx)
+	count(st.keyCheck)
+	count(tokensCheck)
+	return n, err
 }
 
 // CheckDocuments validates every document unless the database knows that they fit.

@@ -6,11 +6,57 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
+	"strconv"
 	"strings"
 	"time"
 
 	"github.com/packhooks/packhooks/server/store"
 )
+
+// tokenRow is a row of tokens. Its seal is an empty text sealed with all other columns but lastUsed as associated data: a
+// MAC under the keyset, which whoever can only write to the database cannot make.
+type tokenRow struct {
+	hash                                []byte
+	id, name, organizations             string
+	created, expires, revoked, lastUsed int64
+	seal                                []byte
+}
+
+const selectTokens = `SELECT hash, id, name, organizations, created_at, expires_at, revoked_at, last_used_at, seal FROM tokens`
+
+func (r *tokenRow) scan(scan Scan) error {
+	return scan(&r.hash, &r.id, &r.name, &r.organizations, &r.created, &r.expires, &r.revoked, &r.lastUsed, &r.seal)
+}
+
+// associatedData holds the hash first, which alone may have zero bytes and is always of one length.
+func (r *tokenRow) associatedData(databaseID string) []byte {
+	data := make([]byte, 0, 256)
+	data = append(data, "packhooks token 1\x00"...)
+	data = append(data, r.hash...)
+	for _, text := range [...]string{databaseID, r.id, r.name, r.organizations} {
+		data = append(append(data, text...), 0)
+	}
+	for _, n := range [...]int64{r.created, r.expires, r.revoked} {
+		data = append(strconv.AppendInt(data, n, 10), 0)
+	}
+	return data
+}
+
+func (s *Store) sealToken(ctx context.Context, r tokenRow) ([]byte, error) {
+	seal, err := s.Cipher.Seal(ctx, nil, r.associatedData(s.databaseID))
+	if err != nil {
+		return nil, fmt.Errorf("sealing token %s: %w", r.id, err)
+	}
+	return seal, nil
+}
+
+func (s *Store) openToken(ctx context.Context, r *tokenRow) error {
+	if _, err := s.Cipher.Open(ctx, r.seal, r.associatedData(s.databaseID)); err != nil {
+		return fmt.Errorf("token %s: %w: %w", r.id, store.ErrAltered, err)
+	}
+	return nil
+}
 
 // Authenticate looks a token up, every time: a cache would let a revoked token in.
 func (s *Store) Authenticate(ctx context.Context, token string) (store.Grant, error) {
@@ -18,21 +64,46 @@ func (s *Store) Authenticate(ctx context.Context, token string) (store.Grant, er
 	if !ok {
 		return store.Grant{}, store.ErrUnauthorized
 	}
-	var g store.Grant
-	var organizations string
-	var expires, revoked int64
-	err := s.Tokens.Query(ctx, `SELECT id, organizations, expires_at, revoked_at FROM tokens WHERE hash = $1`, []any{hash[:]},
-		func(scan Scan) error { return scan(&g.TokenID, &organizations, &expires, &revoked) })
-	switch {
-	case err != nil:
+	r := tokenRow{hash: hash[:]}
+	if err := s.Tokens.Query(ctx, selectTokens+` WHERE hash = $1`, []any{hash[:]}, r.scan); err != nil {
 		return store.Grant{}, fmt.Errorf("looking up token: %w", err)
-	case g.TokenID == "", revoked != 0, expires != 0 && expires <= time.Now().UnixMicro():
+	}
+	if r.id == "" {
 		return store.Grant{}, store.ErrUnauthorized
 	}
-	if err := json.Unmarshal([]byte(organizations), &g.Organizations); err != nil {
-		return store.Grant{}, fmt.Errorf("reading the organizations of token %s: %w", g.TokenID, err)
+	g := store.Grant{TokenID: r.id}
+	if err := s.openToken(ctx, &r); err != nil {
+		return g, err
+	}
+	now := time.Now()
+	if r.revoked != 0 || r.expires != 0 && r.expires <= now.UnixMicro() {
+		return g, store.ErrUnauthorized
+	}
+	if now.Sub(time.UnixMicro(r.lastUsed)) > time.Hour {
+		s.recordUse(ctx, r.hash, now)
+	}
+	if err := json.Unmarshal([]byte(r.organizations), &g.Organizations); err != nil {
+		return store.Grant{}, fmt.Errorf("reading the organizations of token %s: %w", r.id, err)
 	}
 	return g, nil
+}
+
+// recordUse writes when a token was used, while the request goes on: one token at a time, and after a failure, such as a
+// database that is read-only for now, none for a minute.
+func (s *Store) recordUse(ctx context.Context, hash []byte, now time.Time) {
+	if !s.recording.CompareAndSwap(false, true) {
+		return
+	}
+	go func() {
+		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 5*time.Second)
+		defer cancel()
+		_, err := s.Tokens.Exec(ctx, `UPDATE tokens SET last_used_at = $1 WHERE hash = $2`, now.UnixMicro(), hash)
+		if err != nil {
+			time.AfterFunc(time.Minute, func() { s.recording.Store(false) })
+			return
+		}
+		s.recording.Store(false)
+	}()
 }
 
 // CreateToken keeps a token under its hash.
@@ -48,50 +119,103 @@ func (s *Store) CreateToken(ctx context.Context, hash store.TokenHash, t store.T
 	if err != nil {
 		return store.Token{}, err
 	}
-	t.ID = strings.ToLower(rand.Text()[:12])
-	t.CreatedAt, t.ExpiresAt, t.RevokedAt = instant(micros(time.Now())), instant(micros(t.ExpiresAt)), time.Time{}
-	_, err = s.Tokens.Exec(ctx, `INSERT INTO tokens (hash, id, name, organizations, created_at, expires_at, revoked_at)
-		VALUES ($1, $2, $3, $4, $5, $6, 0)`, hash[:], t.ID, t.Name, string(organizations), micros(t.CreatedAt), micros(t.ExpiresAt))
+	r := tokenRow{
+		hash: hash[:], id: strings.ToLower(rand.Text()[:12]), name: t.Name, organizations: string(organizations),
+		created: micros(time.Now()), expires: micros(t.ExpiresAt),
+	}
+	if r.seal, err = s.sealToken(ctx, r); err != nil {
+		return store.Token{}, err
+	}
+	_, err = s.Tokens.Exec(ctx, `INSERT INTO tokens (hash, id, name, organizations, created_at, expires_at, revoked_at, seal)
+		VALUES ($1, $2, $3, $4, $5, $6, 0, $7)`, r.hash, r.id, r.name, r.organizations, r.created, r.expires, r.seal)
 	if err != nil {
 		return store.Token{}, fmt.Errorf("creating token: %w", err)
 	}
-	return t, nil
+	return r.token()
+}
+
+func (r *tokenRow) token() (t store.Token, err error) {
+	t = store.Token{
+		ID: r.id, Name: r.name, CreatedAt: instant(r.created), ExpiresAt: instant(r.expires), RevokedAt: instant(r.revoked), LastUsedAt: instant(r.lastUsed),
+	}
+	return t, json.Unmarshal([]byte(r.organizations), &t.Organizations)
+}
+
+func (s *Store) readTokens(ctx context.Context) (rows []tokenRow, err error) {
+	err = s.Tokens.Query(ctx, selectTokens+` ORDER BY created_at, id`, nil, func(scan Scan) error {
+		var r tokenRow
+		err := r.scan(scan)
+		rows = append(rows, r)
+		return err
+	})
+	if err != nil {
+		return nil, fmt.Errorf("reading tokens: %w", err)
+	}
+	return rows, nil
 }
 
 // ListTokens returns every token, oldest first.
 func (s *Store) ListTokens(ctx context.Context) ([]store.Token, error) {
-	var tokens []store.Token
-	err := s.Tokens.Query(ctx, `SELECT id, name, organizations, created_at, expires_at, revoked_at FROM tokens
-		ORDER BY created_at, id`, nil, func(scan Scan) error {
-		var t store.Token
-		var organizations string
-		var created, expires, revoked int64
-		if err := scan(&t.ID, &t.Name, &organizations, &created, &expires, &revoked); err != nil {
-			return err
-		}
-		t.CreatedAt, t.ExpiresAt, t.RevokedAt = instant(created), instant(expires), instant(revoked)
-		tokens = append(tokens, t)
-		return json.Unmarshal([]byte(organizations), &tokens[len(tokens)-1].Organizations)
-	})
-	if err != nil {
-		return nil, fmt.Errorf("listing tokens: %w", err)
+	rows, err := s.readTokens(ctx)
+	tokens := make([]store.Token, len(rows))
+	for i := range rows {
+		var malformed error
+		tokens[i], malformed = rows[i].token()
+		tokens[i].Altered = malformed != nil || s.openToken(ctx, &rows[i]) != nil
 	}
-	return tokens, nil
+	return tokens, err
 }
 
-// RevokeToken revokes a token for good.
+// RevokeToken revokes a token for good, also one that was altered.
 func (s *Store) RevokeToken(ctx context.Context, id string) error {
-	missing := &store.MissingError{Kind: "token", IDs: []string{id}}
-	if checkText("id", id) != nil {
-		return missing
+	if checkText("id", id) == nil {
+		rows, err := s.readTokens(ctx)
+		if err != nil {
+			return fmt.Errorf("revoking token %s: %w", id, err)
+		}
+		if i := slices.IndexFunc(rows, func(r tokenRow) bool { return r.id == id }); i >= 0 {
+			return s.revoke(ctx, rows[i])
+		}
 	}
-	n, err := s.Tokens.Exec(ctx, `UPDATE tokens SET revoked_at = CASE revoked_at WHEN 0 THEN $1 ELSE revoked_at END WHERE id = $2`,
-		micros(time.Now()), id)
+	return &store.MissingError{Kind: "token", IDs: []string{id}}
+}
+
+func (s *Store) revoke(ctx context.Context, r tokenRow) error {
+	if r.revoked != 0 && s.openToken(ctx, &r) == nil {
+		return nil
+	}
+	r.revoked = micros(time.Now())
+	seal, err := s.sealToken(ctx, r)
 	if err != nil {
-		return fmt.Errorf("revoking token %s: %w", id, err)
+		return err
 	}
-	if n == 0 {
-		return missing
+	if _, err := s.Tokens.Exec(ctx, `UPDATE tokens SET revoked_at = $1, seal = $2 WHERE hash = $3`, r.revoked, seal, r.hash); err != nil {
+		return fmt.Errorf("revoking token %s: %w", r.id, err)
+	}
+	return nil
+}
+
+// resealTokens never seals a row that was altered: that would make it good.
+func (s *Store) resealTokens(ctx context.Context) error {
+	rows, err := s.readTokens(ctx)
+	if err != nil {
+		return err
+	}
+	for _, r := range rows {
+		if !s.Cipher.Stale(r.seal) {
+			continue
+		}
+		if err := s.openToken(ctx, &r); err != nil {
+			return err
+		}
+		seal, err := s.sealToken(ctx, r)
+		if err != nil {
+			return err
+		}
+		// Of the row that was read: one that was revoked since has a new seal already.
+		if _, err := s.Tokens.Exec(ctx, `UPDATE tokens SET seal = $1 WHERE hash = $2 AND seal = $3`, seal, r.hash, r.seal); err != nil {
+			return fmt.Errorf("writing token %s: %w", r.id, err)
+		}
 	}
 	return nil
 }

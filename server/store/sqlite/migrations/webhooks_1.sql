@@ -8,10 +8,13 @@ CREATE TABLE webhooks (
   UNIQUE (organization_id, id)
 ) STRICT, WITHOUT ROWID;
 
--- One row: a ciphertext that only the right keyset opens, a count of the re-encryptions begun, the fingerprint of the
--- contract that every document fits (empty when unknown), and of one that documents are being checked against.
+-- One row: the id of the database, 1 once its tokens carry that too, a ciphertext that only the right keyset opens, a
+-- count of the re-encryptions begun, the fingerprint of the contract that every document fits (empty when unknown), and
+-- of one that documents are being checked against.
 CREATE TABLE store_state (
   id INTEGER PRIMARY KEY CHECK (id = 1),
+  database_id TEXT NOT NULL,
+  claimed INTEGER NOT NULL,
   key_check BLOB NOT NULL,
   rotation INTEGER NOT NULL,
   contract TEXT NOT NULL,
