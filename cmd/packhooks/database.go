@@ -8,7 +8,9 @@ import (
 	"io/fs"
 	"math"
 	"os"
+	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"time"
 
@@ -28,12 +30,16 @@ type database struct {
 	location
 	Migrate store.MigrateMode `enum:"auto,check,off" default:"auto" help:"When tables or documents are of another version: bring them up to date or check them (auto), fail (check), or do not look (off)."`
 	pool
+
+	create bool           // a new database for a keyset that exists
+	keys   *keyset.Keyset // set by open
 }
 
 // location names a database and what seals the signing secrets there.
 type location struct {
 	DB         string `name:"db" default:"packhooks.db" help:"SQLite file or postgres:// URL."`
 	KeysetFile string `placeholder:"FILE" help:"Keyset that seals signing secrets. Default: beside an SQLite database. PACKHOOKS_KEYSET may hold the keyset itself."`
+	AuditLog   string `placeholder:"FILE" help:"Where commands that change something are recorded; - is standard error. Default: beside an SQLite database."`
 }
 
 // pool is how PostgreSQL is used.
@@ -43,6 +49,8 @@ type pool struct {
 	MinConns         int           `group:"PostgreSQL:" default:"0" help:"Connections to keep open."`
 	MaxConnLifetime  time.Duration `group:"PostgreSQL:" default:"30m" help:"How long to use a connection."`
 	StatementTimeout time.Duration `group:"PostgreSQL:" default:"5s" help:"How long a statement may take; not for imports."`
+
+	AllowUnverifiedTLS bool `group:"PostgreSQL:" name:"allow-unverified-tls" help:"Talk to hosts beyond loopback that are not verified: sslmode below verify-full."`
 }
 
 func (l *location) postgres() bool {
@@ -56,7 +64,7 @@ func (l *location) AfterApply() error {
 	url, ok := postgresURL(l.DB)
 	if ok {
 		l.DB = url
-	} else if strings.Contains(l.DB, "://") || keywords.MatchString(l.DB) {
+	} else if noPath.MatchString(l.DB) {
 		return errors.New("--db is neither the path of a file nor of the form postgres://user@host/database")
 	}
 	return nil
@@ -83,8 +91,9 @@ func (d *database) AfterApply() error {
 	return d.location.AfterApply()
 }
 
-// keywords matches how libpq's other form of a DSN begins; a file of such a name can be given as ./name.
-var keywords = regexp.MustCompile(`^\s*\w+\s*=`)
+// noPath matches what is meant for a DSN, well formed or not, and so may hold a password: keywords of libpq, URLs,
+// URLs with a slash too few, and user:password@host. A file of such a name can be given as ./name.
+var noPath = regexp.MustCompile(`(?i)^\s*(\w+\s*=|postgres(ql)?[:/]|\w\w+:/|[^./][^/]*:[^/]*@)|://`)
 
 // postgresURL returns text with its scheme in lower case, in which alone pgx knows it.
 func postgresURL(text string) (string, bool) {
@@ -93,14 +102,14 @@ func postgresURL(text string) (string, bool) {
 	return scheme + "://" + rest, ok && (scheme == "postgres" || scheme == "postgresql")
 }
 
-// open opens the database; an SQLite file that is not there is made, with its keyset.
+// open opens the database. An SQLite database of which nothing is there is made, with its keyset.
 func (d *database) open(ctx context.Context) (store.Store, error) {
-	cipher, err := d.keyset()
-	if err != nil {
-		return nil, err
-	}
-	db, err := d.openSealed(ctx, cipher)
+	db, err := d.openOrMake(ctx)
 	switch {
+	case errors.Is(err, store.ErrIncomplete):
+		return nil, hint(err, "database, tokens and keyset are one: restore what is missing from the same backup; packhooks init begins a new database for a keyset that exists")
+	case errors.Is(err, postgres.ErrUnverifiedTLS):
+		return nil, hint(err, "add sslmode=verify-full, and sslrootcert=FILE for an authority of your own; --allow-unverified-tls does without")
 	case errors.Is(err, store.ErrWrongKey):
 		return nil, hint(err, "database and keyset are a pair: restore both from the same backup, or name the right one by --keyset-file")
 	case errors.Is(err, store.ErrSchemaTooOld):
@@ -109,14 +118,55 @@ func (d *database) open(ctx context.Context) (store.Store, error) {
 	return db, err
 }
 
-func (d *database) openSealed(ctx context.Context, cipher document.Cipher) (store.Store, error) {
-	if d.postgres() {
-		return postgres.Open(ctx, d.DB, cipher, postgres.Options{
-			MaxConns: d.MaxConns, MinConns: d.MinConns, MaxConnLifetime: d.MaxConnLifetime, StatementTimeout: d.StatementTimeout,
-			Migrate: d.Migrate, MigrateDSN: d.MigrateDB,
-		})
+func (d *database) openOrMake(ctx context.Context) (store.Store, error) {
+	if d.postgres() || d.KeysetFile != "" || os.Getenv(keysetVariable) != "" {
+		return d.openSealed(ctx, d.create)
 	}
-	return sqlite.Open(ctx, d.DB, cipher, sqlite.Options{Migrate: d.Migrate})
+	if exists(d.DB) && exists(d.keysetBeside()) {
+		if db, err := d.openSealed(ctx, false); !errors.Is(err, store.ErrIncomplete) {
+			return db, err
+		}
+	}
+	unlock, err := keyset.LockDir(filepath.Dir(d.DB)) // another process may be making it
+	if err != nil {
+		return nil, fmt.Errorf("opening %s: %w", d.DB, err)
+	}
+	defer unlock()
+	if parts := []string{d.DB, d.DB + sqlite.TokensSuffix, d.keysetBeside()}; slices.ContainsFunc(parts, exists) {
+		return d.openSealed(ctx, d.create)
+	}
+	if _, err := keyset.Create(d.keysetBeside()); err != nil {
+		return nil, err
+	}
+	db, err := d.openSealed(ctx, true)
+	if err != nil {
+		_ = os.Remove(d.keysetBeside())
+		for _, file := range []string{d.DB, d.DB + sqlite.TokensSuffix} {
+			_, _, _ = os.Remove(file), os.Remove(file+"-wal"), os.Remove(file+"-shm")
+		}
+	}
+	return db, err
+}
+
+// openSealed begins an empty database only where create says so: beside a keyset that is in use it would stand for the
+// one that is not mounted.
+func (d *database) openSealed(ctx context.Context, create bool) (_ store.Store, err error) {
+	if d.keys, err = d.keyset(); err != nil {
+		return nil, err
+	}
+	if d.postgres() {
+		opts := d.postgresOptions()
+		opts.MustExist = !create
+		return postgres.Open(ctx, d.DB, d.keys, opts)
+	}
+	return sqlite.Open(ctx, d.DB, d.keys, sqlite.Options{Migrate: d.Migrate, MustExist: !create})
+}
+
+func (d *database) postgresOptions() postgres.Options {
+	return postgres.Options{
+		MaxConns: d.MaxConns, MinConns: d.MinConns, MaxConnLifetime: d.MaxConnLifetime, StatementTimeout: d.StatementTimeout,
+		Migrate: d.Migrate, MigrateDSN: d.MigrateDB, AllowUnverifiedTLS: d.AllowUnverifiedTLS,
+	}
 }
 
 // checkDocuments makes sure that the stored webhooks fit the contract.
@@ -144,7 +194,7 @@ func (d *database) use(ctx context.Context, do func(store.Store) error) error {
 // useExisting is use for commands that can do nothing with an empty database: a path that is misspelt should not
 // make one.
 func (d *database) useExisting(ctx context.Context, do func(store.Store) error) error {
-	if !d.exists() {
+	if !d.postgres() && !exists(d.DB) {
 		return d.notFound()
 	}
 	return d.use(ctx, do)
@@ -165,19 +215,15 @@ func loadContract(organizations ...string) (*document.Contract, error) {
 	return contract, err
 }
 
-func (d *database) exists() bool {
-	if d.postgres() {
-		return true
-	}
-	_, err := os.Stat(d.DB)
+func exists(path string) bool {
+	_, err := os.Stat(path)
 	return !errors.Is(err, fs.ErrNotExist)
 }
 
 // keysetBeside is the path of an SQLite database's own keyset.
 func (l *location) keysetBeside() string { return l.DB + ".keyset" }
 
-// keyset finds the keyset. It makes one only beside an SQLite database that it is the first to open: for a database
-// that has secrets already a new keyset would be the wrong one, and several servers must share theirs.
+// keyset finds the keyset.
 func (d *database) keyset() (*keyset.Keyset, error) {
 	value, path := os.Getenv(keysetVariable), cmp.Or(d.KeysetFile, d.keysetBeside())
 	switch {
@@ -186,10 +232,6 @@ func (d *database) keyset() (*keyset.Keyset, error) {
 		return keyset.Parse([]byte(value))
 	case d.postgres():
 		return nil, hint(errors.New("PostgreSQL needs --keyset-file or "+keysetVariable), "packhooks keys init --keyset-file packhooks.keyset makes a keyset; every server needs the same one")
-	case !d.exists():
-		if k, err := keyset.Create(path); !errors.Is(err, fs.ErrExist) {
-			return k, err
-		}
 	}
 	k, err := keyset.Open(path)
 	if errors.Is(err, fs.ErrNotExist) {

@@ -17,6 +17,7 @@ type deleteCmd struct {
 func (c *deleteCmd) Run(ctx context.Context, t *terminal) error {
 	slices.Sort(c.IDs)
 	c.IDs = slices.Compact(c.IDs)
+	t.note("organization", c.Org, "ids", c.IDs)
 	return c.useExisting(ctx, func(db store.Store) error {
 		if err := db.DeleteWebhooks(ctx, c.Org, c.IDs); err != nil {
 			return err

@@ -23,7 +23,7 @@ func (c *serveCmd) useDemoDatabase() (remove func(), err error) {
 	if err != nil {
 		return nil, err
 	}
-	c.location = location{DB: filepath.Join(dir, "demo.db")}
+	c.location, c.create = location{DB: filepath.Join(dir, "demo.db")}, true
 	return func() { _ = os.RemoveAll(dir) }, nil
 }
 

@@ -24,6 +24,7 @@ type importCmd struct {
 	From    string `placeholder:"URL" env:"-" help:"Read the webhooks from the API at this URL instead."`
 	FromOrg string `placeholder:"ORG" env:"-" help:"Organization to read there. Default: the one of --org."`
 	Replace bool   `env:"-" help:"Also remove the webhooks that the input does not have. Not for NDJSON, which looks complete when it is cut."`
+	Max     int    `name:"max-webhooks" default:"10000000" help:"Give up, with nothing written, on input of more webhooks than this."`
 	credentials
 	database
 }
@@ -103,11 +104,13 @@ func interruptible(ctx context.Context, input io.Reader) io.Reader {
 
 // write imports rows; an error of a row says where it stands.
 func (c *importCmd) write(ctx context.Context, t *terminal, contract *document.Contract, name string, bar *progressbar.ProgressBar, rows feed) error {
-	reader := rowReader{contract: contract, seed: maphash.MakeSeed(), seen: map[uint64]uint32{}}
+	reader := rowReader{contract: contract, most: c.Max, seed: maphash.MakeSeed(), seen: map[uint64]uint32{}}
 	var result store.ImportResult
 	err := c.use(ctx, func(db store.Store) (err error) {
 		result, err = db.ImportWebhooks(ctx, c.Org, reader.webhooks(rows), c.Replace)
 		err = cmp.Or(reader.failed, err) // without what the store says of it
+		t.note("organization", c.Org, "source", name, "replace", c.Replace,
+			"created", result.Created, "updated", result.Updated, "unchanged", result.Unchanged, "removed", result.Removed)
 		switch {
 		case errors.Is(err, store.ErrOutcomeUnknown): // said of an interruption too, so that is not wrapped
 			return hint(errors.New(err.Error()), "run it again: an import can be repeated")
@@ -130,6 +133,7 @@ func (c *importCmd) write(ctx context.Context, t *terminal, contract *document.C
 // rowReader reads rows and remembers where each id was, by its hash: a million ids would take a hundred megabytes.
 type rowReader struct {
 	contract *document.Contract
+	most     int
 	seed     maphash.Seed
 	seen     map[uint64]uint32
 	failed   error
@@ -170,6 +174,9 @@ func (rr *rowReader) webhooks(rows feed) iter.Seq2[document.Document, error] {
 var errStopped = errors.New("the import has ended")
 
 func (rr *rowReader) read(r row) (document.Document, error) {
+	if len(rr.seen) >= rr.most {
+		return document.Document{}, hint(fmt.Errorf("more than %d webhooks", rr.most), "--max-webhooks allows more")
+	}
 	d, err := rr.contract.Parse(r.data)
 	if err != nil {
 		return d, fmt.Errorf("%s: %w", r.place(r.number), err)

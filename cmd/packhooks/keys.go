@@ -17,6 +17,9 @@ type keysCmd struct {
 	Add       keysAddCmd       `cmd:"" help:"Add a decrypt-only key. Then give the file to every server."`
 	Promote   keysPromoteCmd   `cmd:"" help:"Make a key the one that seals, once every server has it."`
 	Reencrypt keysReencryptCmd `cmd:"" help:"Seal every secret under the primary key, while servers run. May be interrupted and repeated."`
+	Disable   keysDisableCmd   `cmd:"" help:"Stop a key from opening what it sealed. Can be undone."`
+	Enable    keysEnableCmd    `cmd:"" help:"Undo keys disable."`
+	Remove    keysRemoveCmd    `cmd:"" help:"Remove a key for good, when nothing in the database is sealed under it."`
 	List      keysListCmd      `cmd:"" help:"List the keys of a keyset, without their material."`
 }
 
@@ -30,16 +33,21 @@ func (k *keysetFile) AfterApply() error {
 	if err := k.location.AfterApply(); err != nil {
 		return err
 	}
-	if k.KeysetFile == "" && (k.postgres() || os.Getenv(keysetVariable) != "") {
+	return k.needKeysetFile()
+}
+
+func (l *location) needKeysetFile() error {
+	if l.KeysetFile == "" && (l.postgres() || os.Getenv(keysetVariable) != "") {
 		return errors.New("--keyset-file is needed: keys commands work on a file")
 	}
-	k.KeysetFile = cmp.Or(k.KeysetFile, k.keysetBeside())
+	l.KeysetFile = cmp.Or(l.KeysetFile, l.keysetBeside())
 	return nil
 }
 
 type keysInitCmd struct{ keysetFile }
 
 func (c *keysInitCmd) Run(t *terminal) error {
+	t.note("keyset", c.KeysetFile)
 	if _, err := keyset.Create(c.KeysetFile); err != nil {
 		return err
 	}
@@ -51,6 +59,7 @@ type keysAddCmd struct{ keysetFile }
 
 func (c *keysAddCmd) Run(t *terminal) error {
 	id, err := keyset.Add(c.KeysetFile)
+	t.note("keyset", c.KeysetFile, "key", id)
 	if err != nil {
 		return err
 	}
@@ -58,17 +67,60 @@ func (c *keysAddCmd) Run(t *terminal) error {
 	return err
 }
 
-type keysPromoteCmd struct {
-	ID uint32 `arg:"" help:"Key to promote, by its id in packhooks keys list."`
+// keyChange is a command that changes one key of a file.
+type keyChange struct {
+	ID uint32 `arg:"" help:"Key, by its id in packhooks keys list."`
 	keysetFile
 }
 
-func (c *keysPromoteCmd) Run(t *terminal) error {
-	if err := keyset.Promote(c.KeysetFile, c.ID); err != nil {
+func (c *keyChange) run(t *terminal, change func(path string, keyID uint32) error, done string) error {
+	t.note("keyset", c.KeysetFile, "key", c.ID)
+	if err := change(c.KeysetFile, c.ID); err != nil {
 		return err
 	}
-	_, err := fmt.Fprintf(t.Out, "%d: primary; packhooks keys reencrypt seals the rest under it\n", c.ID)
+	_, err := fmt.Fprintf(t.Out, "%d: %s\n", c.ID, done)
 	return err
+}
+
+type keysPromoteCmd struct{ keyChange }
+
+func (c *keysPromoteCmd) Run(t *terminal) error {
+	return c.run(t, keyset.Promote, "primary; packhooks keys reencrypt seals the rest under it")
+}
+
+type keysDisableCmd struct{ keyChange }
+
+func (c *keysDisableCmd) Run(t *terminal) error {
+	return c.run(t, keyset.Disable, "disabled; packhooks keys enable undoes that, packhooks keys remove ends it")
+}
+
+type keysEnableCmd struct{ keyChange }
+
+func (c *keysEnableCmd) Run(t *terminal) error { return c.run(t, keyset.Enable, "enabled") }
+
+type keysRemoveCmd struct {
+	ID uint32 `arg:"" help:"Key, by its id in packhooks keys list."`
+	database
+}
+
+func (c *keysRemoveCmd) Run(ctx context.Context, t *terminal) error {
+	if err := c.needKeysetFile(); err != nil {
+		return err
+	}
+	t.note("keyset", c.KeysetFile, "key", c.ID)
+	return c.useExisting(ctx, func(db store.Store) error {
+		n, err := db.CountSealed(ctx, keyset.SealedUnder(c.ID))
+		if err == nil && n > 0 {
+			err = hint(fmt.Errorf("key %d still seals %s of this database", c.ID, count(n, "ciphertext")), "packhooks keys reencrypt first")
+		}
+		if err == nil {
+			err = keyset.Remove(c.KeysetFile, c.ID)
+		}
+		if err == nil {
+			_, err = fmt.Fprintf(t.Out, "%d: removed; give the file to every server and restart it, or send it SIGHUP\n", c.ID)
+		}
+		return err
+	})
 }
 
 type keysListCmd struct {
@@ -111,6 +163,7 @@ func (c *keysReencryptCmd) Run(ctx context.Context, t *terminal) error {
 			_ = bar.Set(webhooks)
 		})
 		_ = bar.Finish()
+		t.note("webhooks", total)
 		if err != nil {
 			return fmt.Errorf("re-encrypting, stopped after %s: %w", count(total, "webhook"), err)
 		}

@@ -29,6 +29,7 @@ type cli struct {
 	Delete  deleteCmd  `cmd:"" help:"Remove webhooks of an organization, all or none."`
 	Token   tokenCmd   `cmd:"" help:"Create, list and revoke the tokens that read organizations."`
 	Keys    keysCmd    `cmd:"" help:"Manage the keyset that seals signing secrets at rest."`
+	Init    initCmd    `cmd:"" help:"Begin a new, empty database for a keyset that exists."`
 	Migrate migrateCmd `cmd:"" help:"Bring the tables of a database up to date."`
 	List    listCmd    `cmd:"" help:"Print the webhooks of an organization, read from a server."`
 	Export  exportCmd  `cmd:"" help:"Write the webhooks of an organization with their secrets, read from a server."`
@@ -47,6 +48,8 @@ type terminal struct {
 	In      io.Reader
 	Out     io.Writer
 	Err     io.Writer
+
+	notes map[string]any // of the audit log
 }
 
 func main() {
@@ -105,7 +108,7 @@ func run(ctx context.Context, args []string, t *terminal) error {
 		return usage(err, "%s --help shows what is expected", atFault(err))
 	}
 	command.BindTo(ctx, (*context.Context)(nil))
-	return command.Run(t)
+	return audited(command, t)
 }
 
 // atFault is the command, as far as it was recognized, whose command line does not parse.

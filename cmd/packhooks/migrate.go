@@ -25,8 +25,8 @@ func (c *migrateCmd) Run(ctx context.Context, t *terminal) error {
 	case c.DryRun:
 		return usage(errors.New("--dry-run goes with --documents"), "packhooks migrate --documents --dry-run")
 	case c.postgres():
-		return postgres.Migrate(ctx, cmp.Or(c.MigrateDB, c.DB), postgres.Options{Migrate: c.Migrate})
-	case !c.exists():
+		return postgres.Migrate(ctx, cmp.Or(c.MigrateDB, c.DB), c.postgresOptions())
+	case !exists(c.DB):
 		return c.notFound()
 	}
 	return sqlite.Migrate(ctx, c.DB, sqlite.Options{Migrate: c.Migrate})
@@ -37,6 +37,7 @@ func (c *migrateCmd) rewrite(ctx context.Context, t *terminal) error {
 		bar := t.progress(-1, false)
 		done, err := db.RewriteDocuments(ctx, c.DryRun, func(webhooks int) { _ = bar.Set(webhooks) })
 		_ = bar.Finish()
+		t.note("dry_run", c.DryRun, "webhooks", done.Webhooks, "changed", done.Changed, "filled", done.Filled, "dropped", done.Dropped)
 		verb := "changed"
 		if c.DryRun {
 			verb = "to change"

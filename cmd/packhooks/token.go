@@ -5,8 +5,10 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"os/signal"
 	"strconv"
 	"strings"
+	"syscall"
 	"time"
 
 	"github.com/packhooks/packhooks/server/store"
@@ -21,7 +23,7 @@ type tokenCmd struct {
 type tokenCreateCmd struct {
 	Org     []string `required:"" env:"-" help:"Organizations that the token may read."`
 	Name    string   `env:"-" help:"What the token is for."`
-	Expires lifetime `env:"-" placeholder:"90d" help:"How long the token is good for, in d, h, m or s. Default: for ever."`
+	Expires lifetime `env:"-" default:"90d" help:"How long the token is good for, in d, h, m or s, or never to expire."`
 	JSON    bool     `name:"json" env:"-" help:"Print the token and its id as JSON."`
 	database
 }
@@ -35,21 +37,40 @@ func (c *tokenCreateCmd) Run(ctx context.Context, t *terminal) error {
 		if err != nil {
 			return err
 		}
+		t.note("token", token.ID, "organizations", c.Org, "name", c.Name, "expires_at", date(token.ExpiresAt))
 		for _, org := range c.Org {
 			if page, err := db.ListWebhooks(ctx, store.PageQuery{OrganizationID: org, Limit: 1}); err == nil && len(page.Webhooks) == 0 {
 				_, _ = fmt.Fprintf(t.Err, "packhooks: warning: %s has no webhooks in this database yet\n", org)
 			}
 		}
-		if c.JSON {
-			return printJSON(t.Out, struct {
-				tokenJSON
-				Token string `json:"token"`
-			}{describeToken(token), text})
+		signal.Ignore(syscall.SIGPIPE) // a reader that went away is an error here, and not the end
+		if err := c.print(t, text, token); err != nil {
+			return fmt.Errorf("printing token: %w; %s", err, takeBack(ctx, db, token.ID))
 		}
-		_, _ = fmt.Fprintf(t.Err, "packhooks: created token %s; it is printed this once\n", token.ID)
-		_, err = fmt.Fprintln(t.Out, text)
-		return err
+		return nil
 	})
+}
+
+func (c *tokenCreateCmd) print(t *terminal, text string, token store.Token) error {
+	if c.JSON {
+		return printJSON(t.Out, struct {
+			tokenJSON
+			Token string `json:"token"`
+		}{describeToken(token), text})
+	}
+	if _, err := fmt.Fprintln(t.Out, text); err != nil {
+		return err
+	}
+	_, _ = fmt.Fprintf(t.Err, "packhooks: created token %s; it is printed this once\n", token.ID)
+	return nil
+}
+
+// takeBack revokes a token that nobody has read, and says so.
+func takeBack(ctx context.Context, db store.Store, id string) string {
+	if err := db.RevokeToken(context.WithoutCancel(ctx), id); err != nil {
+		return fmt.Sprintf("token %s is live and could not be revoked: %v", id, err)
+	}
+	return fmt.Sprintf("token %s was revoked again", id)
 }
 
 func createToken(ctx context.Context, db store.Store, token store.Token) (string, store.Token, error) {
@@ -68,6 +89,7 @@ type tokenJSON struct {
 	CreatedAt     time.Time  `json:"created_at"`
 	ExpiresAt     *time.Time `json:"expires_at"`
 	RevokedAt     *time.Time `json:"revoked_at"`
+	LastUsedAt    *time.Time `json:"last_used_at"`
 }
 
 func describeToken(t store.Token) tokenJSON {
@@ -77,7 +99,7 @@ func describeToken(t store.Token) tokenJSON {
 		}
 		return &at
 	}
-	return tokenJSON{t.ID, tokenStatus(t, time.Now()), t.Name, t.Organizations, t.CreatedAt, optional(t.ExpiresAt), optional(t.RevokedAt)}
+	return tokenJSON{t.ID, tokenStatus(t, time.Now()), t.Name, t.Organizations, t.CreatedAt, optional(t.ExpiresAt), optional(t.RevokedAt), optional(t.LastUsedAt)}
 }
 
 func printJSON(out io.Writer, value any) error {
@@ -107,9 +129,9 @@ func (c *tokenListCmd) Run(ctx context.Context, t *terminal) error {
 		}
 		return printJSON(t.Out, described)
 	}
-	rows := [][]string{{"ID", "STATUS", "CREATED", "EXPIRES", "ORGANIZATIONS", "NAME"}}
+	rows := [][]string{{"ID", "STATUS", "CREATED", "EXPIRES", "LAST USED", "ORGANIZATIONS", "NAME"}}
 	for _, token := range tokens {
-		rows = append(rows, []string{token.ID, tokenStatus(token, time.Now()), date(token.CreatedAt), date(token.ExpiresAt),
+		rows = append(rows, []string{token.ID, tokenStatus(token, time.Now()), date(token.CreatedAt), date(token.ExpiresAt), date(token.LastUsedAt),
 			printable(strings.Join(token.Organizations, ",")), printable(token.Name)})
 	}
 	return writeColumns(t.Out, rows)
@@ -117,6 +139,8 @@ func (c *tokenListCmd) Run(ctx context.Context, t *terminal) error {
 
 func tokenStatus(token store.Token, now time.Time) string {
 	switch {
+	case token.Altered:
+		return "altered"
 	case !token.RevokedAt.IsZero():
 		return "revoked"
 	case !token.ExpiresAt.IsZero() && !now.Before(token.ExpiresAt):
@@ -143,12 +167,13 @@ func (c *tokenRevokeCmd) Run(ctx context.Context, t *terminal) error {
 		if err != nil {
 			return err
 		}
+		t.note("token", c.ID)
 		if err := db.RevokeToken(ctx, c.ID); err != nil {
 			return err
 		}
 		did := "revoked"
 		for _, token := range tokens {
-			if token.ID == c.ID && !token.RevokedAt.IsZero() {
+			if token.ID == c.ID && !token.Altered && !token.RevokedAt.IsZero() {
 				did = "revoked already, at " + date(token.RevokedAt)
 			}
 		}
@@ -162,6 +187,10 @@ type lifetime time.Duration
 
 // UnmarshalText reads 90d, 36h or 1h30m.
 func (l *lifetime) UnmarshalText(text []byte) error {
+	if string(text) == "never" {
+		*l = 0
+		return nil
+	}
 	d, err := time.ParseDuration(string(text))
 	if days, ok := strings.CutSuffix(string(text), "d"); ok {
 		var n uint64
@@ -169,7 +198,7 @@ func (l *lifetime) UnmarshalText(text []byte) error {
 		d = time.Duration(n) * 24 * time.Hour
 	}
 	if err != nil || d <= 0 {
-		return fmt.Errorf("%q is not a lifetime such as 90d or 12h", text)
+		return fmt.Errorf("%q is not a lifetime such as 90d, 12h or never", text)
 	}
 	*l = lifetime(d)
 	return nil

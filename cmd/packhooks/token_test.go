@@ -49,7 +49,7 @@ func TestTokens(t *testing.T) {
 		t.Errorf("a token or an escape in %q", list)
 	}
 	rows := strings.Split(strings.TrimSpace(list), "\n")
-	if len(rows) != 3 || !regexp.MustCompile(`^\S+ +active +\S+Z +\S+Z +acme,other +two\\x1b\[31m\\torgs$`).MatchString(rows[1]) || !strings.Contains(rows[2], "expired") {
+	if len(rows) != 3 || !regexp.MustCompile(`^\S+ +active +\S+Z +\S+Z +\S+Z +acme,other +two\\x1b\[31m\\torgs$`).MatchString(rows[1]) || !strings.Contains(rows[2], "expired") {
 		t.Errorf("unexpected list:\n%s", list)
 	}
 	id := strings.Fields(rows[1])[0]
@@ -87,13 +87,18 @@ func TestNoDSNIsTakenForAFileOrPrinted(t *testing.T) {
 	for _, db := range refused {
 		for _, args := range [][]string{
 			{"token", "create", "--org", "acme"}, {"token", "list"}, {"token", "revoke", "x"}, {"import", "--org", "acme", "-"}, {"delete", "--org", "acme", "x"},
-			{"migrate"}, {"keys", "reencrypt"}, {"keys", "init"}, {"keys", "add"}, {"keys", "promote", "1"}, {"keys", "list"}, {"serve", "--listen=nowhere"},
+			{"migrate"}, {"keys", "reencrypt"}, {"keys", "init"}, {"keys", "add"}, {"keys", "promote", "1"}, {"keys", "disable", "1"}, {"keys", "remove", "1"}, {"init"}, {"keys", "list"}, {"serve", "--listen=nowhere"},
 		} {
 			for _, got := range []outcome{p.run("[]", append(args, "--db", db)...), p.with("PACKHOOKS_DB="+db).run("[]", args...)} {
 				if got.code != 2 || !strings.Contains(got.err, "--db is neither") || !strings.Contains(got.err, "postgres://user@host/database") || strings.Contains(got.err, "hunter2") {
 					t.Errorf("packhooks %v of %q: exit %d: %s", args, db, got.code, got.err)
 				}
 			}
+		}
+	}
+	for _, db := range []string{"postgres:/u:hunter2@h/x", "Postgres:u:hunter2@h", "postgresql/u:hunter2@h/x", "u:hunter2@h/x", "https:/hunter2"} {
+		if got := p.run("", "token", "list", "--db", db); got.code != 2 || strings.Contains(got.err, "hunter2") {
+			t.Errorf("%s: exit %d: %s", db, got.code, got.err)
 		}
 	}
 	for _, db := range []string{"POSTGRES://u:a:hunter2@127.0.0.1:1/x", "PostgreSQL://u:hunter2@127.0.0.1:1/x"} {

@@ -140,7 +140,7 @@ func TestTokensForPrograms(t *testing.T) {
 	}
 	p.must(goodRow, "import", "--org", "acme", "-")
 	var second struct{ ID, Token, Status string }
-	got := p.run("", "token", "create", "--org", "acme", "--json")
+	got := p.run("", "token", "create", "--org", "acme", "--expires", "never", "--json")
 	if err := json.Unmarshal([]byte(got.out), &second); err != nil || !strings.HasPrefix(second.Token, "phk_") || second.Status != "active" || got.err != "" {
 		t.Errorf("%v: %q, %q", err, got.out, got.err)
 	}

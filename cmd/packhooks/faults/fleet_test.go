@@ -35,6 +35,7 @@ func newFleet(t *testing.T, dsn string) *fleet {
 	f.patient = true
 	f.must("keys", "init", "--keyset-file", f.path("keyset"))
 	f.env = append(f.env, "PACKHOOKS_KEYSET_FILE="+f.path("keyset"))
+	f.must("init")
 	f.fill("acme", readWebhooks)
 	f.token = f.place.token("acme", "written")
 	for i := range replicas {

@@ -144,7 +144,7 @@ func (f *fleet) rotate(t *testing.T) {
 		conn, err := pgx.Connect(t.Context(), f.dsn)
 		check(t, err)
 		var stale int
-		check(t, conn.QueryRow(t.Context(), "SELECT count(*) FROM webhooks WHERE substr(secret, 1, 5) <> $1", p.primaryPrefix()).Scan(&stale))
+		check(t, conn.QueryRow(t.Context(), "SELECT count(*) FROM webhooks WHERE substr(document, 1, 5) <> $1", p.primaryPrefix()).Scan(&stale))
 		check(t, conn.Close(t.Context()))
 		if stale > 0 {
 			t.Errorf("%d webhooks are sealed under another key than the primary one", stale)

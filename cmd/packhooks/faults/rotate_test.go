@@ -76,7 +76,7 @@ func (p place) stale() (n int) {
 	p.t.Helper()
 	db := openRaw(p.t, p.path("packhooks.db"))
 	defer db.Close()
-	check(p.t, db.QueryRowContext(p.t.Context(), "SELECT count(*) FROM webhooks WHERE substr(secret, 1, 5) <> ?", p.primaryPrefix()).Scan(&n))
+	check(p.t, db.QueryRowContext(p.t.Context(), "SELECT count(*) FROM webhooks WHERE substr(document, 1, 5) <> ?", p.primaryPrefix()).Scan(&n))
 	return n
 }
 
