@@ -20,12 +20,12 @@ func (c *serveCmd) listen(ctx context.Context) (net.Listener, error) {
 	listener, scheme := net.Listener(limitListener{listener, c.connections}), "http"
 	if c.TLSCert != "" {
 		scheme = "https"
-		certificate, err := tls.LoadX509KeyPair(c.TLSCert, c.TLSKey)
-		if err != nil {
-			return nil, fmt.Errorf("reading certificate and key: %w", err)
+		c.certificate.certFile, c.certificate.keyFile = c.TLSCert, c.TLSKey
+		if err := c.certificate.reload(); err != nil {
+			return nil, err
 		}
 		listener = tls.NewListener(listener, &tls.Config{
-			MinVersion: tls.VersionTLS12, Certificates: []tls.Certificate{certificate}, NextProtos: []string{"h2", "http/1.1"},
+			MinVersion: tls.VersionTLS12, GetCertificate: c.certificate.get, NextProtos: []string{"h2", "http/1.1"},
 		})
 	}
 	loopback := listener.Addr().(*net.TCPAddr).IP.IsLoopback()

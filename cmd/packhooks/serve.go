@@ -35,6 +35,7 @@ type serveCmd struct {
 	WriteTimeout   time.Duration `default:"30s" help:"For a request to be answered."`
 	IdleTimeout    time.Duration `default:"2m" help:"For a connection without requests."`
 	connections    chan struct{}
+	certificate    certificate
 
 	MaxHeaderBytes int `default:"16384" help:"Size of a request's line and headers."`
 	database
@@ -72,6 +73,13 @@ func (c *serveCmd) Run(ctx context.Context, t *terminal) error {
 		c.LogLevel = max(c.LogLevel, slog.LevelWarn)
 	}
 	logger := slog.New(slog.NewTextHandler(t.Err, &slog.HandlerOptions{Level: c.LogLevel}))
+	ops, err := c.listenOps(ctx, logger)
+	if err != nil {
+		return err
+	}
+	if ops != nil {
+		defer func() { _ = ops.Close() }()
+	}
 	docsOrganization := ""
 	if c.Demo {
 		docsOrganization = demoOrganization
@@ -81,11 +89,12 @@ func (c *serveCmd) Run(ctx context.Context, t *terminal) error {
 		}
 		defer remove()
 	}
-	db, err := c.open(ctx)
+	db, err := c.open(ctx) // last, as it may make files
 	if err != nil {
 		return err
 	}
 	defer func() { _ = db.Close() }()
+	defer c.onHangup(logger)()
 	handler, err := server.New(server.Config{
 		Webhooks: db, Tokens: db, PublicURL: c.PublicURL, BasePath: c.BasePath, Logger: logger, NoDocs: c.NoDocs, DocsOrganization: docsOrganization,
 		RatePerSecond: c.Rate, RateBurst: c.RateBurst, MaxInFlight: c.MaxInFlight, MaxBytesInHand: c.MaxInHand, TrustedProxies: c.BehindProxy, RequestTimeout: c.RequestTimeout,
@@ -94,12 +103,7 @@ func (c *serveCmd) Run(ctx context.Context, t *terminal) error {
 		return err
 	}
 	ready := &readiness{db: db}
-	ops, err := c.listenOps(ctx, logger)
-	if err != nil {
-		return err
-	}
 	if ops != nil {
-		defer func() { _ = ops.Close() }()
 		logger.Info("answering /healthz and /readyz", "address", ops.Addr().String())
 	}
 	prepare := func(ctx context.Context) error {
@@ -110,7 +114,7 @@ func (c *serveCmd) Run(ctx context.Context, t *terminal) error {
 		ready.prepared.Store(true) // before anyone is told, as a signal may follow at once
 		return c.greet(ctx, t, logger, db, listener.Addr())
 	}
-	return c.serve(ctx, ready, prepare, c.httpServer(handler, logger), listener, c.httpServer(ready.handler(), logger), ops)
+	return c.serve(ctx, ready, prepare, c.httpServer(c.withHSTS(handler), logger), listener, c.httpServer(ready.handler(), logger), ops)
 }
 
 // logProgress logs how far a check of the stored webhooks is, every other second.

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"fmt"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -190,4 +191,26 @@ func TestLockedDatabase(t *testing.T) {
 		time.AfterFunc(time.Second, func() { _ = sqlitex.Execute(other, "ROLLBACK", nil) })
 		check(t, s.DeleteWebhooks(t.Context(), "acme", []string{"wh_1"}))
 	})
+}
+
+// TestFailedImportLeavesNoLog fails in the merge, when everything has been written once: the write-ahead log must not go
+// on filling the disk while the server runs.
+func TestFailedImportLeavesNoLog(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "packhooks.db")
+	s := openAt(t, path, newKeys(t))
+	many := func(yield func(document.Document, error) bool) {
+		for i := range 20_000 {
+			at := time.UnixMicro(int64(i))
+			if !yield(document.New(serverapi.Webhook{ID: fmt.Sprint("wh_", i), Endpoint: endpoint, Secret: "s", CreatedAt: at, UpdatedAt: at})) {
+				return
+			}
+		}
+	}
+	check(t, sqlitex.ExecuteScript(raw(t, path), `CREATE TRIGGER broken BEFORE INSERT ON webhooks WHEN NEW.id = 'wh_19999' BEGIN SELECT RAISE(ABORT, 'broken'); END`, nil))
+	if _, err := s.ImportWebhooks(t.Context(), "acme", many, false); err == nil {
+		t.Fatal("the import succeeded")
+	}
+	if info, err := os.Stat(path + "-wal"); err != nil || info.Size() > 1<<20 {
+		t.Fatalf("%d bytes of log, %v", info.Size(), err)
+	}
 }
