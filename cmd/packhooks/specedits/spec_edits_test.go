@@ -94,15 +94,20 @@ func (c *repository) step(t *testing.T, name string, p promise, command ...strin
 	return passed
 }
 
-// reached holds the generated code of both sides to a pattern.
+// reached holds the generated code of each side to a pattern.
 func (c *repository) reached(t *testing.T, pattern string) {
 	t.Helper()
-	for _, name := range generatedGo {
-		text, err := os.ReadFile(filepath.Join(c.dir, name))
-		if err != nil {
-			t.Error(err)
-		} else if !regexp.MustCompile(pattern).Match(text) {
-			t.Errorf("%s has no %s", name, pattern)
+	for side, names := range generatedGo {
+		var code []byte
+		for _, name := range names {
+			text, err := os.ReadFile(filepath.Join(c.dir, name))
+			if err != nil {
+				t.Error(err)
+			}
+			code = append(code, text...)
+		}
+		if !regexp.MustCompile(pattern).Match(code) {
+			t.Errorf("the generated code of the %s has no %s", side, pattern)
 		}
 	}
 }

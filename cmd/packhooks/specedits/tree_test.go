@@ -21,10 +21,13 @@ type repository struct {
 	touched     []string
 }
 
-// generatedGo and generated are what `make generate` writes.
+// generatedGo is the code that `make generate` writes, and generated is all of what it writes.
 var (
-	generatedGo = []string{"client/models.gen.go", "client/internal/clientapi/clientapi.gen.go", "gen/serverapi/serverapi.gen.go"}
-	generated   = append([]string{"docs/contract.md"}, generatedGo...)
+	generatedGo = map[string][]string{
+		"client": {"client/models.gen.go", "client/internal/clientapi/clientapi.gen.go"},
+		"server": {"gen/serverapi/serverapi.gen.go"},
+	}
+	generated = slices.Concat([]string{"docs/contract.md"}, generatedGo["client"], generatedGo["server"])
 )
 
 // copyRepository copies what git tracks or would track.
