@@ -35,7 +35,7 @@ func runOn(t *testing.T, db store.Store) *conformance.Report {
 				return
 			}
 		}
-	}, false)
+	}, store.ImportOptions{})
 	check(t, err)
 	text := store.NewToken()
 	hash, _ := store.HashToken(text)

@@ -109,7 +109,7 @@ func (f *fixture) put(organization string, webhooks ...serverapi.Webhook) {
 				return
 			}
 		}
-	}, false)
+	}, store.ImportOptions{})
 	check(f, err)
 }
 

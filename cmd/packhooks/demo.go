@@ -29,7 +29,7 @@ func (c *serveCmd) useDemoDatabase() (remove func(), err error) {
 
 // greetDemo fills the demo's database and prints what to try.
 func (c *serveCmd) greetDemo(ctx context.Context, t *terminal, db store.Store) error {
-	if _, err := db.ImportWebhooks(ctx, demoOrganization, demoWebhooks(time.Now()), false); err != nil {
+	if _, err := db.ImportWebhooks(ctx, demoOrganization, demoWebhooks(time.Now()), store.ImportOptions{}); err != nil {
 		return err
 	}
 	token, _, err := createToken(ctx, db, store.Token{Name: "demo", Organizations: []string{demoOrganization}})

@@ -24,7 +24,7 @@ func ReadRows(input []byte, whole bool) (int, error) {
 	}
 	n := 0
 	err = rows(func(r row) error {
-		_, err := c.Parse(r.data)
+		_, _, err := c.Parse(r.data)
 		n++
 		return err
 	})

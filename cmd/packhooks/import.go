@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bufio"
 	"cmp"
 	"context"
 	"encoding/json"
@@ -9,7 +10,9 @@ import (
 	"hash/maphash"
 	"io"
 	"iter"
+	"maps"
 	"os"
+	"slices"
 
 	"github.com/schollz/progressbar/v3"
 
@@ -24,6 +27,9 @@ type importCmd struct {
 	From    string `placeholder:"URL" env:"-" help:"Read the webhooks from the API at this URL instead."`
 	FromOrg string `placeholder:"ORG" env:"-" help:"Organization to read there. Default: the one of --org."`
 	Replace bool   `env:"-" help:"Also remove the webhooks that the input does not have. Not for NDJSON, which looks complete when it is cut."`
+	Empty   bool   `name:"allow-empty" env:"-" help:"Let --replace remove all webhooks when the input has none."`
+	DryRun  bool   `env:"-" help:"Print what would change, by id, and write nothing."`
+	Strict  bool   `help:"Reject properties that the contract does not have, instead of leaving them out."`
 	Max     int    `name:"max-webhooks" default:"10000000" help:"Give up, with nothing written, on input of more webhooks than this."`
 	credentials
 	database
@@ -104,12 +110,20 @@ func interruptible(ctx context.Context, input io.Reader) io.Reader {
 
 // write imports rows; an error of a row says where it stands.
 func (c *importCmd) write(ctx context.Context, t *terminal, contract *document.Contract, name string, bar *progressbar.ProgressBar, rows feed) error {
-	reader := rowReader{contract: contract, most: c.Max, seed: maphash.MakeSeed(), seen: map[uint64]uint32{}}
+	reader := rowReader{
+		contract: contract, most: c.Max, strict: c.Strict, empty: c.Empty || !c.Replace,
+		seed: maphash.MakeSeed(), seen: map[uint64]uint32{}, unknown: map[string]int{},
+	}
 	var result store.ImportResult
+	opts := store.ImportOptions{Replace: c.Replace}
+	out := bufio.NewWriter(t.Out)
+	if c.DryRun {
+		opts.Preview = func(change store.Change, id string) { _, _ = fmt.Fprintf(out, "would %s %s\n", change, printable(id)) }
+	}
 	err := c.use(ctx, func(db store.Store) (err error) {
-		result, err = db.ImportWebhooks(ctx, c.Org, reader.webhooks(rows), c.Replace)
+		result, err = db.ImportWebhooks(ctx, c.Org, reader.webhooks(rows), opts)
 		err = cmp.Or(reader.failed, err) // without what the store says of it
-		t.note("organization", c.Org, "source", name, "replace", c.Replace,
+		t.note("organization", c.Org, "source", name, "replace", c.Replace, "dry_run", c.DryRun,
 			"created", result.Created, "updated", result.Updated, "unchanged", result.Unchanged, "removed", result.Removed)
 		switch {
 		case errors.Is(err, store.ErrOutcomeUnknown): // said of an interruption too, so that is not wrapped
@@ -125,15 +139,22 @@ func (c *importCmd) write(ctx context.Context, t *terminal, contract *document.C
 	if err != nil {
 		return err
 	}
-	_, err = fmt.Fprintf(t.Out, "%s: %d created, %d updated, %d unchanged, %d removed\n",
-		c.Org, result.Created, result.Updated, result.Unchanged, result.Removed)
-	return err
+	reader.warn(t)
+	_, _ = fmt.Fprintf(out, "%s: %d created, %d updated, %d unchanged, %d removed", c.Org, result.Created, result.Updated, result.Unchanged, result.Removed)
+	if c.DryRun {
+		_, _ = out.WriteString(" (dry run: nothing was written)")
+	}
+	_, _ = out.WriteString("\n")
+	return out.Flush()
 }
 
 // rowReader reads rows and remembers where each id was, by its hash: a million ids would take a hundred megabytes.
 type rowReader struct {
 	contract *document.Contract
 	most     int
+	strict   bool
+	empty    bool           // input without webhooks is fine
+	unknown  map[string]int // how many webhooks had a property that the contract does not have
 	seed     maphash.Seed
 	seen     map[uint64]uint32
 	failed   error
@@ -159,6 +180,9 @@ func (rr *rowReader) webhooks(rows feed) iter.Seq2[document.Document, error] {
 					return errStopped
 				}
 			})
+			if failed == nil && len(rr.seen) == 0 && !rr.empty {
+				failed = hint(errors.New("the input has no webhooks, and --replace would remove all"), "--allow-empty does that")
+			}
 		}()
 		for d := range ready {
 			if !yield(d, nil) {
@@ -177,9 +201,17 @@ func (rr *rowReader) read(r row) (document.Document, error) {
 	if len(rr.seen) >= rr.most {
 		return document.Document{}, hint(fmt.Errorf("more than %d webhooks", rr.most), "--max-webhooks allows more")
 	}
-	d, err := rr.contract.Parse(r.data)
+	d, unknown, err := rr.contract.Parse(r.data)
+	if err == nil && rr.strict && len(unknown) > 0 {
+		err = fmt.Errorf("%s: unknown property", unknown[0])
+	}
 	if err != nil {
 		return d, fmt.Errorf("%s: %w", r.place(r.number), err)
+	}
+	for _, name := range unknown {
+		if _, ok := rr.unknown[name]; ok || len(rr.unknown) < 20 { // of a few names, whatever the input is
+			rr.unknown[name]++
+		}
 	}
 	hash := maphash.String(rr.seed, d.ID())
 	if first, ok := rr.seen[hash]; ok {
@@ -187,4 +219,12 @@ func (rr *rowReader) read(r row) (document.Document, error) {
 	}
 	rr.seen[hash] = uint32(r.number)
 	return d, nil
+}
+
+// warn names the properties that were left out: one of them may be a property that is misspelt.
+func (rr *rowReader) warn(t *terminal) {
+	for _, name := range slices.Sorted(maps.Keys(rr.unknown)) {
+		_, _ = fmt.Fprintf(t.Err, "%s left out %q of %s: the contract has no such property\n",
+			styled(t.Err, yellow, "packhooks: warning:"), name, count(rr.unknown[name], "webhook"))
+	}
 }

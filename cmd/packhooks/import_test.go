@@ -84,7 +84,7 @@ func TestImportRefuses(t *testing.T) {
 			p.fails(1, tt.input, []string{"import", "--org", "acme", "-"}, append(tt.want, "standard input")...)
 		})
 	}
-	if got := p.must("", "import", "--org", "acme", "--replace", p.write("none.json", "[]")); !strings.Contains(got, "0 removed") {
+	if got := p.must("", "import", "--org", "acme", "--replace", "--allow-empty", p.write("none.json", "[]")); !strings.Contains(got, "0 removed") {
 		t.Errorf("something was written: %s", got)
 	}
 }
@@ -119,7 +119,7 @@ func TestImportTakesEveryFormat(t *testing.T) {
 	expect(import_(bad(`{"id"`, `{"x":{"data":[]},"object":"webhook","id"`)+"\n"+second), "0 created, 0 updated, 2 unchanged, 0 removed")
 	expect(import_(`{"x":{"id":1},"object":"list","meta":{},"data":[`+second+`]}`), "0 created, 0 updated, 1 unchanged, 0 removed")
 	expect(import_(bad(`"enabled"`, `"event_code":null,"x":null,"enabled"`)), "0 created, 0 updated, 1 unchanged, 0 removed")
-	expect(import_("[]", "--replace"), "0 created, 0 updated, 0 unchanged, 2 removed")
+	expect(import_("[]", "--replace", "--allow-empty"), "0 created, 0 updated, 0 unchanged, 2 removed")
 	expect(import_(bad("q9NhjkjV9o", `\\ud800 \ud83d\ude00 �`)), "1 created, 0 updated, 0 unchanged, 0 removed")
 
 	replace := []string{"import", "--org", "acme", "--replace", "-"}
@@ -128,6 +128,52 @@ func TestImportTakesEveryFormat(t *testing.T) {
 	p.fails(1, `{"links":{"prev":"https://a.example","next":null},"data":[]}`, replace, "not the whole list")
 	p.fails(1, `{"data":[]}`, replace, "not the whole list")
 	expect(import_(bad("q9NhjkjV9o", `\\ud800 \ud83d\ude00 �`)), "0 created, 0 updated, 1 unchanged, 0 removed")
+}
+
+func TestImportDryRun(t *testing.T) {
+	p := newPlace(t)
+	p.must("["+goodRow+","+bad("wh_1", "wh_2")+","+bad("wh_1", "wh_3")+"]", "import", "--org", "acme", "-")
+	before := p.must("", "export", "--org", "acme", "--db", "packhooks.db")
+	input := "[" + goodRow + "," + bad(`wh_1","endpoint":"https:`, `wh_2","endpoint":"http:`) + "," + bad("wh_1", "wh_4") + "]"
+	got := p.must(input, "import", "--org", "acme", "--replace", "--dry-run", "-")
+	want := "would update wh_2\nwould remove wh_3\nwould create wh_4\nacme: 1 created, 1 updated, 1 unchanged, 1 removed (dry run: nothing was written)\n"
+	if got != want {
+		t.Errorf("got %s, want %s", got, want)
+	}
+	if after := p.must("", "export", "--org", "acme", "--db", "packhooks.db"); after != before || strings.Count(after, "\n") != 3 {
+		t.Errorf("before:\n%s\nafter:\n%s", before, after)
+	}
+	if got := p.must(input, "import", "--org", "acme", "--replace", "-"); got != "acme: 1 created, 1 updated, 1 unchanged, 1 removed\n" {
+		t.Error(got)
+	}
+}
+
+func TestImportOfNothingRemovesNothing(t *testing.T) {
+	p := newPlace(t)
+	p.must(goodRow, "import", "--org", "acme", "-")
+	for _, empty := range []string{"[]", `{"data":[],"links":{"prev":null,"next":null}}`} {
+		p.fails(1, empty, []string{"import", "--org", "acme", "--replace", "-"}, "would remove all", "nothing was written")
+	}
+	if got := p.must("[]", "import", "--org", "acme", "--replace", "--allow-empty", "-"); !strings.Contains(got, "1 removed") {
+		t.Error(got)
+	}
+}
+
+func TestImportNamesPropertiesThatItLeavesOut(t *testing.T) {
+	p := newPlace(t)
+	misspelt := bad(`"enabled"`, `"event_cod":"orders.created","enabled"`)
+	p.fails(1, goodRow+"\n"+misspelt, []string{"import", "--org", "acme", "--strict", "-"}, "line 2", "event_cod: unknown property", "nothing was written")
+	got := p.run(misspelt+"\n"+strings.Replace(misspelt, "wh_1", "wh_2", 1), "import", "--org", "acme", "-")
+	if got.code != 0 || !strings.Contains(got.err, `warning: left out "event_cod" of 2 webhooks`) || !strings.Contains(got.out, "2 created") {
+		t.Errorf("exit %d: %s%s", got.code, got.out, got.err)
+	}
+}
+
+func TestImportOfWhatWindowsWrites(t *testing.T) {
+	p := newPlace(t)
+	p.must("\ufeff["+goodRow+"]", "import", "--org", "acme", "-")
+	p.must("\ufeff"+goodRow, "import", "--org", "acme", "-")
+	p.fails(1, "\xff\xfe[\x00]\x00", []string{"import", "--org", "acme", "-"}, "UTF-16")
 }
 
 func TestImportIsInterrupted(t *testing.T) {
@@ -153,7 +199,7 @@ func TestImportIsInterrupted(t *testing.T) {
 	if err := cmd.Wait(); err == nil || errs.String() != "packhooks: interrupted\n" {
 		t.Errorf("%v: %q", err, errs.String())
 	}
-	if got := p.must("[]", "import", "--org", "acme", "--replace", "-"); !strings.Contains(got, " 0 removed") {
+	if got := p.must("[]", "import", "--org", "acme", "--replace", "--allow-empty", "-"); !strings.Contains(got, " 0 removed") {
 		t.Errorf("something was written: %s", got)
 	}
 }

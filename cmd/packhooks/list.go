@@ -2,6 +2,7 @@ package main
 
 import (
 	"bufio"
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -32,7 +33,7 @@ func (c *listCmd) Run(ctx context.Context, t *terminal) error {
 	if c.Output == "table" {
 		return explain(writeTable(t.Out, webhooks, c.ShowSecrets), c.URL)
 	}
-	return explain(writeJSON(t.Out, webhooks, c.Output == "json", c.ShowSecrets), c.URL)
+	return explain(writeJSON(t.Out, inJSON(webhooks, c.ShowSecrets), c.Output == "json"), c.URL)
 }
 
 // firstOf stops after n webhooks, if n is more than 0.
@@ -75,29 +76,38 @@ func writeTable(out io.Writer, webhooks iter.Seq2[client.Webhook, error], secret
 	return errors.Join(failed, writeColumns(out, rows))
 }
 
+func inJSON(webhooks iter.Seq2[client.Webhook, error], secrets bool) iter.Seq2[[]byte, error] {
+	return func(yield func([]byte, error) bool) {
+		for w, err := range webhooks {
+			var value any = w
+			if secrets {
+				value = reveal(w)
+			}
+			data, marshalling := json.Marshal(value)
+			if !yield(data, cmp.Or(err, marshalling)) {
+				return
+			}
+		}
+	}
+}
+
 // writeJSON streams an array or lines. An array that an error cuts short is left without its end.
-func writeJSON(out io.Writer, webhooks iter.Seq2[client.Webhook, error], array, secrets bool) error {
+func writeJSON(out io.Writer, webhooks iter.Seq2[[]byte, error], array bool) error {
 	buffered := bufio.NewWriterSize(out, 64<<10)
-	opening := "[\n"
-	for w, err := range webhooks {
+	opening, closing := "", "\n"
+	if array {
+		opening, closing = "[\n", ""
+	}
+	for data, err := range webhooks {
 		if err != nil {
 			return errors.Join(err, buffered.Flush())
 		}
-		var value any = w
-		if secrets {
-			value = reveal(w)
-		}
-		data, err := json.Marshal(value)
-		if err != nil {
-			return err
-		}
+		_, _ = buffered.WriteString(opening)
 		if array {
-			_, _ = buffered.WriteString(opening)
 			opening = ",\n"
-		} else {
-			data = append(data, '\n')
 		}
-		if _, err := buffered.Write(data); err != nil {
+		_, _ = buffered.Write(data)
+		if _, err := buffered.WriteString(closing); err != nil {
 			return err
 		}
 	}

@@ -187,7 +187,7 @@ func TestAFailureInTheMiddleShows(t *testing.T) {
 		t.Errorf("exit %d, printed %s", got.code, got.out)
 	}
 	p.fails(1, "", []string{"import", "--org", "acme", "--replace", "--from", url}, url, "500", "nothing was written")
-	if got := p.must("[]", "import", "--org", "acme", "--replace", "-"); !strings.Contains(got, " 0 removed") {
+	if got := p.must("[]", "import", "--org", "acme", "--replace", "--allow-empty", "-"); !strings.Contains(got, " 0 removed") {
 		t.Errorf("something was written: %s", got)
 	}
 }

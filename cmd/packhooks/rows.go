@@ -32,6 +32,14 @@ type feed func(emit func(row) error) error
 // readRows tells an array, a page of the API and lines apart by how they begin. With whole, nothing may be missing at
 // the end: of a page its links say that, which may come after its data, and of lines nothing does.
 func readRows(contract *document.Contract, input io.Reader, whole bool) (feed, error) {
+	start := bufio.NewReader(input)
+	switch mark, _ := start.Peek(3); {
+	case bytes.Equal(mark, []byte("\xef\xbb\xbf")): // a byte order mark, as Windows programs put before UTF-8
+		_, _ = start.Discard(3)
+	case bytes.HasPrefix(mark, []byte("\xff\xfe")), bytes.HasPrefix(mark, []byte("\xfe\xff")), bytes.IndexByte(mark, 0) >= 0:
+		return nil, hint(errors.New("the input is UTF-16"), "iconv -f UTF-16 -t UTF-8 converts it")
+	}
+	input = start
 	head := new(bytes.Buffer)
 	peek := json.NewDecoder(io.TeeReader(io.LimitReader(input, maxRow), head))
 	first, err := peek.Token()

@@ -24,6 +24,7 @@ func FuzzImportRows(f *testing.F) {
 		var page struct {
 			Data []json.RawMessage `json:"data"`
 		}
+		input = bytes.TrimPrefix(input, []byte("\ufeff"))
 		target := any(&page)
 		if bytes.HasPrefix(bytes.TrimSpace(input), []byte("[")) {
 			target = &page.Data

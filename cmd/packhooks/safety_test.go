@@ -118,7 +118,7 @@ func TestManyMakeOneDatabase(t *testing.T) {
 		making.Go(func() { p.must(bad("wh_1", fmt.Sprint("wh_", i)), "import", "--org", "acme", "-") })
 	}
 	making.Wait()
-	if got := p.must("[]", "import", "--org", "acme", "--replace", "-"); !strings.Contains(got, "8 removed") {
+	if got := p.must("[]", "import", "--org", "acme", "--replace", "--allow-empty", "-"); !strings.Contains(got, "8 removed") {
 		t.Errorf("got %s", got)
 	}
 }
@@ -254,7 +254,7 @@ func TestAuditLog(t *testing.T) {
 		got = append(got, l.Command+" "+l.Outcome+" "+string(details))
 	}
 	want := []string{
-		`import ok {"created":2,"organization":"acme","removed":0,"replace":false,"source":"standard input","unchanged":0,"updated":0}`,
+		`import ok {"created":2,"dry_run":false,"organization":"acme","removed":0,"replace":false,"source":"standard input","unchanged":0,"updated":0}`,
 		`token create ok {"expires_at":"…","name":"ci","organizations":["acme"],"token":"` + id + `"}`,
 		`token revoke ok {"token":"` + id + `"}`,
 		`delete ok {"ids":["wh_1"],"organization":"acme"}`,

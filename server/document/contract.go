@@ -82,13 +82,15 @@ func (c *Contract) IsPage(property string) bool { return c.page.Properties[prope
 
 // Parse validates a webhook in JSON, as the API sends it, and returns its document. It refuses what encoding/json would
 // change without a word (see read), a masked secret, and a name that differs from a property's in case only. Null
-// stands for an optional property that is absent; unknown properties are dropped.
-func (c *Contract) Parse(data []byte) (Document, error) {
+// stands for an optional property that is absent. Unknown properties are left out, and named.
+func (c *Contract) Parse(data []byte) (d Document, unknown []string, err error) {
 	fields, err := read(data)
 	if err != nil {
-		return Document{}, err
+		return Document{}, nil, err
 	}
-	return c.canonical(fields, data)
+	unknown = slices.DeleteFunc(slices.Sorted(maps.Keys(fields)), c.IsWebhook)
+	d, err = c.canonical(fields, data)
+	return d, unknown, err
 }
 
 // Check reports whether a document, which another version of the contract may have made, fits this one.

@@ -36,7 +36,7 @@ func New(w serverapi.Webhook) (Document, error) {
 	if err != nil {
 		return Document{}, err
 	}
-	d, err := c.Parse(data)
+	d, _, err := c.Parse(data)
 	if err != nil {
 		return Document{}, fmt.Errorf("webhook %q: %w", w.ID, err)
 	}

@@ -53,7 +53,7 @@ func TestCanonicalForm(t *testing.T) {
 		"escapes":       strings.Replace(canonical, "https://e/?a=1&b=<2>", `\u0068ttps:\/\/e\/?a=1\u0026b=\u003c2>`, 1),
 		"unknown names": strings.Replace(canonical, `{`, `{"more":{"a":[1,null]},`, 1),
 	} {
-		d, err := embedded(t).Parse([]byte(text))
+		d, _, err := embedded(t).Parse([]byte(text))
 		if err != nil || string(d.JSON()) != canonical {
 			t.Errorf("%s: %v\n%s", name, err, d.JSON())
 		}
@@ -62,7 +62,7 @@ func TestCanonicalForm(t *testing.T) {
 		}
 	}
 	absent := strings.Replace(canonical, `"event_code":"orders.created",`, "", 1)
-	d, err := embedded(t).Parse([]byte(strings.Replace(canonical, `"orders.created"`, "null", 1)))
+	d, _, err := embedded(t).Parse([]byte(strings.Replace(canonical, `"orders.created"`, "null", 1)))
 	if err != nil || string(d.JSON()) != absent {
 		t.Errorf("null: %v\n%s", err, d.JSON())
 	}
@@ -85,7 +85,7 @@ func TestParseRejectsWhatWouldChange(t *testing.T) {
 		"more than an object":  {`{`, `{}{`, ""},
 		"an array":             {`{`, `[{`, "object"},
 	} {
-		_, err := embedded(t).Parse([]byte(strings.Replace(canonical, test.old, test.new, 1)))
+		_, _, err := embedded(t).Parse([]byte(strings.Replace(canonical, test.old, test.new, 1)))
 		if err == nil || !strings.Contains(err.Error(), test.want) {
 			t.Errorf("%s: %v, want %q", name, err, test.want)
 		}
@@ -95,7 +95,7 @@ func TestParseRejectsWhatWouldChange(t *testing.T) {
 func TestNumbersKeepTheirDigits(t *testing.T) {
 	// The generated type of this program does not have the property, so the number would be lost as a whole.
 	c := edited(t, "        enabled:\n          type: boolean\n", "        weight:\n          type: number\n          description: x\n        enabled:\n          type: boolean\n")
-	if _, err := c.Parse([]byte(strings.Replace(canonical, `{`, `{"weight":16777217,`, 1))); err == nil || !strings.HasPrefix(err.Error(), "weight: ") {
+	if _, _, err := c.Parse([]byte(strings.Replace(canonical, `{`, `{"weight":16777217,`, 1))); err == nil || !strings.HasPrefix(err.Error(), "weight: ") {
 		t.Errorf("a number that is not kept: %v", err)
 	}
 }
@@ -114,7 +114,7 @@ func TestNestedPropertiesAreHeldToTheSameRules(t *testing.T) {
 		`"owners":[{},{"key":"[redacted]"}],`: "owners: key: ",
 		`"owners":[{"Key":"k"}],`:             `owners: Key: the property is named "key"`,
 	} {
-		if _, err := c.Parse([]byte(strings.Replace(canonical, `{`, `{`+text, 1))); err == nil || !strings.HasPrefix(err.Error(), want) {
+		if _, _, err := c.Parse([]byte(strings.Replace(canonical, `{`, `{`+text, 1))); err == nil || !strings.HasPrefix(err.Error(), want) {
 			t.Errorf("%s: %v, want %q", text, err, want)
 		}
 	}
@@ -183,7 +183,7 @@ func TestFingerprint(t *testing.T) {
 func TestSealedDocumentsStayInPlace(t *testing.T) {
 	keys, err := keyset.Create(filepath.Join(t.TempDir(), "keyset"))
 	check(t, err)
-	d, err := embedded(t).Parse([]byte(canonical))
+	d, _, err := embedded(t).Parse([]byte(canonical))
 	check(t, err)
 	ctx, at := context.Background(), d.Place("acme")
 	sealed, err := d.Seal(ctx, keys, "acme")

@@ -89,7 +89,7 @@ func contracts(t *testing.T, h harness) {
 }
 
 func importError(t *testing.T, s store.Store, w webhook) error {
-	_, err := s.ImportWebhooks(t.Context(), "acme", each([]webhook{w}, nil), false)
+	_, err := s.ImportWebhooks(t.Context(), "acme", each([]webhook{w}, nil), store.ImportOptions{})
 	return err
 }
 
@@ -159,7 +159,7 @@ func contractDuringImport(t *testing.T, h harness) {
 		check(t, s.DeleteWebhooks(t.Context(), "acme", []string{"early"}))
 		check(t, next.CheckDocuments(t.Context(), nil))
 		yield(document.New(long))
-	}, false)
+	}, store.ImportOptions{})
 	wantError(t, "import", err, store.ErrOtherContract)
 	equal(t, "webhooks", list(t, s, "acme"), all)
 }

@@ -181,8 +181,8 @@ func (r *replicas) Authenticate(ctx context.Context, token string) (store.Grant,
 	return r.next().Authenticate(ctx, token)
 }
 
-func (r *replicas) ImportWebhooks(ctx context.Context, organization string, rows iter.Seq2[document.Document, error], replace bool) (store.ImportResult, error) {
-	return r.next().ImportWebhooks(ctx, organization, rows, replace)
+func (r *replicas) ImportWebhooks(ctx context.Context, organization string, rows iter.Seq2[document.Document, error], opts store.ImportOptions) (store.ImportResult, error) {
+	return r.next().ImportWebhooks(ctx, organization, rows, opts)
 }
 
 func (r *replicas) DeleteWebhooks(ctx context.Context, organization string, ids []string) error {

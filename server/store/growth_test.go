@@ -72,9 +72,9 @@ func BenchmarkGrowth(b *testing.B) { onEngines(b, growth) }
 func growth(b *testing.B, open func() store.Store) {
 	full, tenth := open(), open()
 	for s, n := range map[store.Store]int{full: large, tenth: large / 100} {
-		_, err := s.ImportWebhooks(b.Context(), "large", generate(n, ""), false)
+		_, err := s.ImportWebhooks(b.Context(), "large", generate(n, ""), store.ImportOptions{})
 		check(b, err)
-		_, err = s.ImportWebhooks(b.Context(), "small", generate(100, ""), false)
+		_, err = s.ImportWebhooks(b.Context(), "small", generate(100, ""), store.ImportOptions{})
 		check(b, err)
 	}
 	at := func(i int) store.Bound {
@@ -141,7 +141,7 @@ func importLarge(b *testing.B, s store.Store, name, suffix string) {
 	_, err := s.ImportWebhooks(b.Context(), "acme", func(yield func(document.Document, error) bool) {
 		generate(large, suffix)(yield)
 		staged = time.Now()
-	}, true)
+	}, store.ImportOptions{Replace: true})
 	check(b, err)
 	ended := time.Now()
 	stop()

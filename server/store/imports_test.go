@@ -34,12 +34,20 @@ func importCounts(t *testing.T, h harness) {
 
 	all[0].Secret = "yet another"
 	keep := slices.Concat(all[:600], []webhook{newWebhook("newer", 3*time.Hour)})
-	result, err := s.ImportWebhooks(t.Context(), "acme", each(keep, nil), true)
+	planned := map[store.Change]int{}
+	result, err := s.ImportWebhooks(t.Context(), "acme", each(keep, nil), store.ImportOptions{
+		Replace: true, Preview: func(change store.Change, _ string) { planned[change]++ },
+	})
+	check(t, err)
+	equal(t, "dry run", result, store.ImportResult{Created: 1, Updated: 1, Unchanged: 599, Removed: 601})
+	equal(t, "what a dry run names", planned, map[store.Change]int{store.Create: 1, store.Update: 1, store.Remove: 601})
+	equal(t, "webhooks after a dry run", len(list(t, s, "acme")), len(all))
+	result, err = s.ImportWebhooks(t.Context(), "acme", each(keep, nil), store.ImportOptions{Replace: true})
 	check(t, err)
 	equal(t, "replacing import", result, store.ImportResult{Created: 1, Updated: 1, Unchanged: 599, Removed: 601})
 	equal(t, "webhooks", list(t, s, "acme"), keep)
 
-	result, err = s.ImportWebhooks(t.Context(), "acme", each(nil, nil), true)
+	result, err = s.ImportWebhooks(t.Context(), "acme", each(nil, nil), store.ImportOptions{Replace: true})
 	check(t, err)
 	equal(t, "empty replacing import", result, store.ImportResult{Removed: 601})
 	equal(t, "webhooks", len(list(t, s, "acme")), 0)
@@ -53,13 +61,13 @@ func importAtomicity(t *testing.T, h harness) {
 		many[i].Secret = "changed"
 	}
 	for _, replace := range []bool{false, true} {
-		_, err := s.ImportWebhooks(t.Context(), "acme", each(many, broken), replace)
+		_, err := s.ImportWebhooks(t.Context(), "acme", each(many, broken), store.ImportOptions{Replace: replace})
 		wantError(t, "import of broken rows", err, broken)
-		_, err = s.ImportWebhooks(t.Context(), "acme", each(append(slices.Clone(many), many[3]), nil), replace)
+		_, err = s.ImportWebhooks(t.Context(), "acme", each(append(slices.Clone(many), many[3]), nil), store.ImportOptions{Replace: replace})
 		wantError(t, "import of an id that came long before", err, store.ErrDuplicateID)
 		twin := many[5]
 		twin.CreatedAt = epoch.Add(-time.Hour)
-		_, err = s.ImportWebhooks(t.Context(), "acme", each([]webhook{many[5], twin}, nil), replace)
+		_, err = s.ImportWebhooks(t.Context(), "acme", each([]webhook{many[5], twin}, nil), store.ImportOptions{Replace: replace})
 		wantError(t, "import of an id twice", err, store.ErrDuplicateID)
 		equal(t, "webhooks", list(t, s, "acme"), all)
 	}
@@ -86,7 +94,7 @@ func importConcurrency(t *testing.T, h harness) {
 				return
 			}
 		}
-	}, false)
+	}, store.ImportOptions{})
 	check(t, err)
 	equal(t, "import", result, store.ImportResult{Created: 991, Unchanged: 9})
 	equal(t, "webhooks", len(list(t, s, "acme")), 1001)
@@ -125,7 +133,7 @@ func cancellation(t *testing.T, h harness) {
 				return
 			}
 		}
-	}, true)
+	}, store.ImportOptions{Replace: true})
 	wantError(t, "import", err, context.Canceled)
 
 	_, err = s.ListWebhooks(ctx, store.PageQuery{OrganizationID: "acme", Limit: 1})

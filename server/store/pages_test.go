@@ -162,7 +162,7 @@ func isolation(t *testing.T, h harness) {
 	load(t, s, "acme2", other...)
 	load(t, s, "ACME", other[0])
 	check(t, s.DeleteWebhooks(t.Context(), "acme2", []string{other[1].ID}))
-	_, err := s.ImportWebhooks(t.Context(), "ACME", each(nil, nil), true)
+	_, err := s.ImportWebhooks(t.Context(), "ACME", each(nil, nil), store.ImportOptions{Replace: true})
 	check(t, err)
 	equal(t, "webhooks of acme", list(t, s, "acme"), all)
 	equal(t, "webhooks of acme2", list(t, s, "acme2"), slices.Delete(slices.Clone(other), 1, 2))
@@ -195,7 +195,7 @@ func awkwardValues(t *testing.T, h harness) {
 func rejectedText(t *testing.T, h harness) {
 	s := open(t, h)
 	for _, bad := range []string{"a\x00b", "a\xffb", "\xed\xa0\x80"} { // the last is a lone surrogate
-		if _, err := s.ImportWebhooks(t.Context(), bad, each(nil, nil), false); err == nil {
+		if _, err := s.ImportWebhooks(t.Context(), bad, each(nil, nil), store.ImportOptions{}); err == nil {
 			t.Fatalf("an organization may be %q", bad)
 		}
 		if _, err := s.ListWebhooks(t.Context(), store.PageQuery{OrganizationID: bad, Limit: 1}); err == nil {

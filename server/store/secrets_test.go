@@ -140,7 +140,7 @@ func importDuringReencryption(t *testing.T, h harness) {
 		rotate(t, path)
 		check(t, keys.Reload())
 		check(t, s.Reencrypt(t.Context(), nil))
-	}, false)
+	}, store.ImportOptions{})
 	wantError(t, "import", err, store.ErrUnavailable)
 	equal(t, "webhooks", list(t, s, "acme"), all)
 	equal(t, "repeated import", load(t, s, "acme", changed), store.ImportResult{Updated: 1})
@@ -168,7 +168,7 @@ func reencryptionDuringImport(t *testing.T, h harness) {
 						return
 					}
 				}
-			}, false)
+			}, store.ImportOptions{})
 			imported <- err
 		}()
 		<-staged

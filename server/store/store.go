@@ -81,17 +81,35 @@ type ImportResult struct {
 	Removed   int
 }
 
+// ImportOptions say what an import does beside adding and updating webhooks. The zero value does nothing else.
+type ImportOptions struct {
+	// Replace also removes the webhooks of the organization that the import does not hold.
+	Replace bool
+
+	// Preview makes the import a dry run. It is called for each webhook that would change, in order of id.
+	Preview func(change Change, id string)
+}
+
+// Change is what an import does to a webhook.
+type Change string
+
+// The changes.
+const (
+	Create Change = "create"
+	Update Change = "update"
+	Remove Change = "remove"
+)
+
 // Store keeps webhooks and tokens.
 type Store interface {
 	Lister
 	Authenticator
 
-	// ImportWebhooks adds or updates the organization's webhooks by id, and with replace also removes those that
-	// webhooks does not hold. It is done wholly or not at all: an error from webhooks, an id that comes twice
+	// ImportWebhooks adds or updates the organization's webhooks by id. It is done wholly or not at all: an error from webhooks, an id that comes twice
 	// (ErrDuplicateID) or a process that dies leaves everything as it was. Other writers are not kept waiting
 	// while webhooks is read. An import during which Reencrypt began is ErrUnavailable: it may be repeated. One
 	// into a database whose documents fit another contract is ErrOtherContract (see CheckDocuments).
-	ImportWebhooks(ctx context.Context, organizationID string, webhooks iter.Seq2[document.Document, error], replace bool) (ImportResult, error)
+	ImportWebhooks(ctx context.Context, organizationID string, webhooks iter.Seq2[document.Document, error], opts ImportOptions) (ImportResult, error)
 
 	// DeleteWebhooks removes the organization's webhooks of these ids, all or none: an id that is not there is
 	// a *MissingError that names it.

@@ -147,7 +147,7 @@ func each(all []webhook, err error) iter.Seq2[document.Document, error] {
 
 func load(t fataler, s store.Store, organization string, all ...webhook) store.ImportResult {
 	t.Helper()
-	result, err := s.ImportWebhooks(context.Background(), organization, each(all, nil), false)
+	result, err := s.ImportWebhooks(context.Background(), organization, each(all, nil), store.ImportOptions{})
 	check(t, err)
 	return result
 }

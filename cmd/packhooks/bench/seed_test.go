@@ -105,7 +105,7 @@ func (b *bench) seed(t *testing.T, stores []store.Store) {
 						return
 					}
 				}
-			}, false)
+			}, store.ImportOptions{})
 			check(t, err)
 			createToken(t, s, b.tokens[n], organization(n))
 		}

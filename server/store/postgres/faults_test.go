@@ -71,7 +71,7 @@ func TestFaults(t *testing.T) {
 	s, err := postgres.Open(t.Context(), hosts.String(), newKeys(t), postgres.Options{StatementTimeout: time.Second})
 	check(t, err)
 	defer s.Close()
-	_, err = s.ImportWebhooks(t.Context(), "acme", rows("secret", 0, 100), false)
+	_, err = s.ImportWebhooks(t.Context(), "acme", rows("secret", 0, 100), store.ImportOptions{})
 	check(t, err)
 	token := store.NewToken()
 	hash, _ := store.HashToken(token)
@@ -117,7 +117,7 @@ func TestFaults(t *testing.T) {
 			primary.Control(t, "stop", "-m", "immediate")
 			standby.Control(t, "promote")
 		})
-		_, err := s.ImportWebhooks(t.Context(), "acme", rows("changed", 0, 1), false)
+		_, err := s.ImportWebhooks(t.Context(), "acme", rows("changed", 0, 1), store.ImportOptions{})
 		check(t, err)
 	})
 	t.Run("gone", func(t *testing.T) {
@@ -126,7 +126,7 @@ func TestFaults(t *testing.T) {
 			"ready":  s.Ready,
 			"delete": func(ctx context.Context) error { return s.DeleteWebhooks(ctx, "acme", []string{"wh_0000"}) },
 			"import": func(ctx context.Context) error {
-				_, err := s.ImportWebhooks(ctx, "acme", rows("secret", 0, 1), false)
+				_, err := s.ImportWebhooks(ctx, "acme", rows("secret", 0, 1), store.ImportOptions{})
 				return err
 			},
 			"open": func(ctx context.Context) error {

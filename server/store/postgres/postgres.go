@@ -112,10 +112,10 @@ SET LOCAL enable_sort = on`
 
 // ImportWebhooks is one transaction throughout, so that a pooler in transaction mode keeps the connection. It locks nothing
 // that others use before it merges.
-func (db *database) ImportWebhooks(ctx context.Context, organizationID string, webhooks iter.Seq2[document.Document, error], replace bool) (store.ImportResult, error) {
+func (db *database) ImportWebhooks(ctx context.Context, organizationID string, webhooks iter.Seq2[document.Document, error], opts store.ImportOptions) (store.ImportResult, error) {
 	im := importer{conn: conn{pool: db.pool}}
 	defer im.rollback(ctx)
-	return db.Import(ctx, organizationID, webhooks, replace, func() (_ engine.Importer, err error) {
+	return db.Import(ctx, organizationID, webhooks, opts, func() (_ engine.Importer, err error) {
 		if im.tx, err = db.pool.Begin(ctx); err == nil {
 			im.runner = im.tx
 			_, err = im.tx.Exec(ctx, stageTable, pgx.QueryExecModeSimpleProtocol)

@@ -65,14 +65,14 @@ func TestTenStartAtOnce(t *testing.T) {
 	for i, s := range stores[:8] {
 		writing.Go(func() {
 			for round := range 5 {
-				_, err := s.ImportWebhooks(context.Background(), "acme", rows(fmt.Sprint(round), i*50, 100), false)
+				_, err := s.ImportWebhooks(context.Background(), "acme", rows(fmt.Sprint(round), i*50, 100), store.ImportOptions{})
 				if err != nil && !errors.Is(err, store.ErrUnavailable) {
 					t.Errorf("importing: %v", err)
 				}
 			}
 			id := fmt.Sprint("own_", i)
 			own := func(yield func(document.Document, error) bool) { yield(newDocument(id, "x", 0)) }
-			if _, err := s.ImportWebhooks(context.Background(), "acme", own, false); err != nil {
+			if _, err := s.ImportWebhooks(context.Background(), "acme", own, store.ImportOptions{}); err != nil {
 				t.Errorf("importing: %v", err)
 			}
 			if err := s.DeleteWebhooks(context.Background(), "acme", []string{id}); err != nil {

@@ -51,7 +51,7 @@ func write(dir string) error {
 					return
 				}
 			}
-		}, true)
+		}, store.ImportOptions{Replace: true})
 		for _, step := range []func() error{
 			func() error { return s.DeleteWebhooks(ctx, "acme", []string{"wh_1", "wh_2"}) },
 			func() error {

@@ -60,7 +60,7 @@ func load(t testing.TB, s store.Store, secret string) {
 	t.Helper()
 	_, err := s.ImportWebhooks(t.Context(), "acme", func(yield func(document.Document, error) bool) {
 		yield(document.New(serverapi.Webhook{ID: "wh_1", Endpoint: endpoint, Secret: secret, CreatedAt: time.Now(), UpdatedAt: time.Now()}))
-	}, false)
+	}, store.ImportOptions{})
 	check(t, err)
 }
 
@@ -207,7 +207,7 @@ func TestFailedImportLeavesNoLog(t *testing.T) {
 		}
 	}
 	check(t, sqlitex.ExecuteScript(raw(t, path), `CREATE TRIGGER broken BEFORE INSERT ON webhooks WHEN NEW.id = 'wh_19999' BEGIN SELECT RAISE(ABORT, 'broken'); END`, nil))
-	if _, err := s.ImportWebhooks(t.Context(), "acme", many, false); err == nil {
+	if _, err := s.ImportWebhooks(t.Context(), "acme", many, store.ImportOptions{}); err == nil {
 		t.Fatal("the import succeeded")
 	}
 	if info, err := os.Stat(path + "-wal"); err != nil || info.Size() > 1<<20 {

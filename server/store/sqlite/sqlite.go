@@ -84,14 +84,14 @@ var stageTable = []string{
 }
 
 // ImportWebhooks imports on a connection of its own, and goes over the write-ahead log in the end: readers would search it.
-func (db *database) ImportWebhooks(ctx context.Context, organizationID string, webhooks iter.Seq2[document.Document, error], replace bool) (store.ImportResult, error) {
+func (db *database) ImportWebhooks(ctx context.Context, organizationID string, webhooks iter.Seq2[document.Document, error], opts store.ImportOptions) (store.ImportResult, error) {
 	own, err := db.webhooks.connect()
 	if err != nil {
 		return store.ImportResult{}, failure(ctx, err)
 	}
 	defer own.Close()
 	defer func() { _ = sqlitex.ExecuteTransient(own.Conn, "PRAGMA wal_checkpoint(TRUNCATE)", nil) }()
-	return db.Import(ctx, organizationID, webhooks, replace, func() (_ engine.Importer, err error) {
+	return db.Import(ctx, organizationID, webhooks, opts, func() (_ engine.Importer, err error) {
 		for _, statement := range stageTable {
 			err = errors.Join(err, sqlitex.ExecuteTransient(own.Conn, statement, nil))
 		}

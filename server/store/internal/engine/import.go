@@ -3,6 +3,7 @@ package engine
 import (
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"iter"
 
@@ -42,7 +43,7 @@ func DuplicateID(ctx context.Context, c Conn) error {
 }
 
 // Import carries an import out on a connection of its own.
-func (s *Store) Import(ctx context.Context, organizationID string, webhooks iter.Seq2[document.Document, error], replace bool, connect func() (Importer, error)) (result store.ImportResult, err error) {
+func (s *Store) Import(ctx context.Context, organizationID string, webhooks iter.Seq2[document.Document, error], opts store.ImportOptions, connect func() (Importer, error)) (result store.ImportResult, err error) {
 	if err := checkText("organization", organizationID); err != nil {
 		return result, err
 	}
@@ -68,14 +69,44 @@ func (s *Store) Import(ctx context.Context, organizationID string, webhooks iter
 		return result, err
 	}
 	err = im.Transact(ctx, organizationID, func(c Conn) (err error) {
-		result, err = s.merge(ctx, c, organizationID, st.rotation, replace)
+		if opts.Preview != nil {
+			result, err = preview(ctx, c, organizationID, opts)
+			return cmp.Or(err, errDryRun)
+		}
+		result, err = s.merge(ctx, c, organizationID, st.rotation, opts.Replace)
 		return err
 	})
-	if err != nil {
+	if err != nil && !errors.Is(err, errDryRun) {
 		return store.ImportResult{}, fmt.Errorf("merging webhooks: %w", err)
 	}
 	result.Unchanged = staged - result.Created - result.Updated
 	return result, nil
+}
+
+// errDryRun rolls a transaction back.
+var errDryRun = errors.New("dry run")
+
+// preview counts and names what merge would do.
+func preview(ctx context.Context, c Conn, organizationID string, opts store.ImportOptions) (result store.ImportResult, err error) {
+	counts := map[store.Change]*int{store.Create: &result.Created, store.Update: &result.Updated, store.Remove: &result.Removed}
+	removes := int64(0)
+	if opts.Replace {
+		removes = 1
+	}
+	err = c.Query(ctx, `SELECT CASE WHEN webhooks.id IS NULL THEN 'create' ELSE 'update' END AS change, staged.id AS id
+		FROM staged LEFT JOIN webhooks ON webhooks.organization_id = $1 AND webhooks.id = staged.id
+		WHERE webhooks.id IS NULL OR (webhooks.created_at, webhooks.document) <> (staged.created_at, staged.document)
+		UNION ALL SELECT 'remove', id FROM webhooks WHERE organization_id = $1 AND CAST($2 AS bigint) = 1
+		AND NOT EXISTS (SELECT 1 FROM staged WHERE staged.id = webhooks.id) ORDER BY id`, []any{organizationID, removes}, func(scan Scan) error {
+		var change, id string
+		if err := scan(&change, &id); err != nil {
+			return err
+		}
+		*counts[store.Change(change)]++
+		opts.Preview(store.Change(change), id)
+		return nil
+	})
+	return result, err
 }
 
 func (s *Store) stage(ctx context.Context, im Importer, organizationID string, webhooks iter.Seq2[document.Document, error]) (staged int, err error) {
