@@ -32,6 +32,10 @@ run: ## Serve sixty made-up webhooks from a throw-away database; prints what to 
 build: ## Build bin/packhooks: one static binary, versioned by its commit
 	CGO_ENABLED=0 $(GO) build -buildvcs=auto -ldflags '-s -w' -o bin/packhooks ./cmd/packhooks
 
+.PHONY: install
+install: build ## Copy bin/packhooks to GOBIN, or to GOPATH/bin
+	@dir=$$($(GO) env GOBIN); dir=$${dir:-$$($(GO) env GOPATH)/bin}; mkdir -p "$$dir" && cp bin/packhooks "$$dir" && echo "$$dir/packhooks"
+
 .PHONY: generate
 generate: ## Validate api/openapi.yaml, and regenerate everything that comes from it
 	$(GO) generate ./...

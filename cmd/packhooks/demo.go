@@ -36,10 +36,12 @@ func (c *serveCmd) greetDemo(ctx context.Context, t *terminal, db store.Store) e
 	if err != nil {
 		return err
 	}
-	url := c.apiURL()
+	url, docs := c.apiURL(), ""
+	if !c.NoDocs {
+		docs = "\n  Docs    " + strings.TrimRight(c.PublicURL, "/") + "/docs"
+	}
 	_, err = fmt.Fprintf(t.Out, `Organization %q with 60 webhooks, gone when you stop this with Ctrl-C.
-
-  Docs    %s
+%s
   API     %s
   Token   %s
 
@@ -49,7 +51,7 @@ In another terminal:
 
   PACKHOOKS_TOKEN=%s %s list --org %s --url %s
 
-`, demoOrganization, strings.TrimRight(c.PublicURL, "/")+"/docs", url, token, token, url, demoOrganization, token, shellWord(t.Program), demoOrganization, shellWord(url))
+`, demoOrganization, docs, url, token, token, url, demoOrganization, token, shellWord(t.Program), demoOrganization, shellWord(url))
 	return err
 }
 
