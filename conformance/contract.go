@@ -1,6 +1,7 @@
 package conformance
 
 import (
+	"cmp"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -26,9 +27,10 @@ type contract struct {
 	paging        paging
 	organization  *openapi3.Parameter
 	size, cursor  *openapi3.Parameter // nil when there is none
-	security      *openapi3.SecurityScheme
-	passwords     []string          // the names of the properties whose values are secret
-	pointers      map[string]string // where the parts stand that checks are about
+	header        string              // that the token is sent in; empty when there is none
+	scheme        string              // that the header's value begins with
+	passwords     []string            // the names of the properties whose values are secret
+	pointers      map[string]string   // where the parts stand that checks are about
 }
 
 // paging is the extension x-paging: dotted places in a page, the names of parameters, and the properties that the
@@ -63,10 +65,10 @@ func (k *contract) findListing(doc *openapi3.T) error {
 			k.methods = slices.Sorted(maps.Keys(item.Operations()))
 		}
 	}
-	if k.listing == nil {
+	switch {
+	case k.listing == nil:
 		return errors.New("no GET operation has x-paging, which says how the pages of a list work")
-	}
-	if strings.Count(k.path, "{") != 1 {
+	case strings.Count(k.path, "{") != 1:
 		return fmt.Errorf("path %s has not exactly one parameter, the organization", k.path)
 	}
 	k.pointers["operation"] = "/paths/" + escape(k.path) + "/get"
@@ -91,26 +93,23 @@ func (k *contract) findPage(*openapi3.T) error {
 	page := k.pointers["operation"] + "/responses/200/content/" + escape(k.mediaType) + "/schema"
 	k.pointers["page"] = page
 	for role, place := range map[string]string{"items": k.paging.Items, "prev": k.paging.Prev, "next": k.paging.Next, "size": k.paging.Size} {
-		pointer, schema := page, k.page
-		for name := range strings.SplitSeq(place, ".") {
-			property := schema.Properties[name]
-			if property == nil {
-				return fmt.Errorf("x-paging says that %s is at %q, which a page does not have", role, place)
-			}
-			pointer, schema = pointer+"/properties/"+escape(name), property.Value
-		}
-		k.pointers[role] = pointer
-		if role == "items" && schema.Items != nil {
-			k.webhook = schema.Items.Value
+		k.pointers[role] = page + "/properties/" + strings.ReplaceAll(escape(place), ".", "/properties/")
+		if _, _, found := k.locate(role); !found {
+			return fmt.Errorf("x-paging says that %s is at %q, which a page does not have", role, place)
 		}
 	}
 	return nil
 }
 
 func (k *contract) findWebhook(*openapi3.T) error {
-	if k.webhook == nil || len(k.paging.Order) == 0 {
+	list := k.page
+	for name := range strings.SplitSeq(k.paging.Items, ".") {
+		list = list.Properties[name].Value
+	}
+	if list.Items == nil || len(k.paging.Order) == 0 {
 		return errors.New("x-paging does not say where the array of items is, or what it is ordered by")
 	}
+	k.webhook = list.Items.Value
 	k.pointers["webhook"] = k.pointers["items"] + "/items"
 	for name, property := range k.webhook.Properties {
 		if property.Value.Format == "password" {
@@ -127,17 +126,16 @@ func (k *contract) findWebhook(*openapi3.T) error {
 }
 
 func (k *contract) findParameters(*openapi3.T) error {
+	named := map[string]*openapi3.Parameter{}
 	for i, ref := range k.listing.Parameters {
-		pointer := k.pointers["operation"] + "/parameters/" + strconv.Itoa(i)
-		switch p := ref.Value; {
-		case p.In == openapi3.ParameterInPath:
-			k.organization, k.pointers["organization"] = p, pointer
-		case p.Name == k.paging.SizeParameter:
-			k.size, k.pointers["sizeParameter"] = p, pointer
-		case p.Name == k.paging.CursorParameter:
-			k.cursor, k.pointers["cursorParameter"] = p, pointer
+		role := map[string]string{k.paging.SizeParameter: "sizeParameter", k.paging.CursorParameter: "cursorParameter"}[ref.Value.Name]
+		if ref.Value.In == openapi3.ParameterInPath {
+			role = "organization"
 		}
+		named[role] = ref.Value
+		k.pointers[role] = k.pointers["operation"] + "/parameters/" + strconv.Itoa(i)
 	}
+	k.organization, k.size, k.cursor = named["organization"], named["sizeParameter"], named["cursorParameter"]
 	switch {
 	case k.organization == nil:
 		return fmt.Errorf("the parameter in path %s is not declared", k.path)
@@ -149,7 +147,7 @@ func (k *contract) findParameters(*openapi3.T) error {
 	return nil
 }
 
-// findSecurity finds the scheme by which the token is sent; there may be none.
+// findSecurity finds the header that the token is sent in; there may be none.
 func (k *contract) findSecurity(doc *openapi3.T) error {
 	required := doc.Security
 	if k.listing.Security != nil {
@@ -157,25 +155,18 @@ func (k *contract) findSecurity(doc *openapi3.T) error {
 	}
 	for _, requirement := range required {
 		for name := range requirement {
-			ref := doc.Components.SecuritySchemes[name]
-			if ref == nil || ref.Value.Type != "http" && (ref.Value.Type != "apiKey" || ref.Value.In != "header") {
+			k.pointers["security"] = "/components/securitySchemes/" + escape(name)
+			switch ref := doc.Components.SecuritySchemes[name]; {
+			case ref != nil && ref.Value.Type == "http":
+				k.header, k.scheme = "Authorization", strings.ToUpper(ref.Value.Scheme[:1])+ref.Value.Scheme[1:]+" "
+			case ref != nil && ref.Value.Type == "apiKey" && ref.Value.In == "header":
+				k.header, k.scheme = ref.Value.Name, ""
+			default:
 				return fmt.Errorf("security scheme %q: the checks know http and an apiKey in a header", name)
 			}
-			k.security, k.pointers["security"] = ref.Value, "/components/securitySchemes/"+escape(name)
 		}
 	}
 	return nil
-}
-
-// credential returns the header that the token is sent in, and what its value begins with.
-func (k *contract) credential() (header, scheme string) {
-	switch {
-	case k.security == nil:
-		return "", ""
-	case k.security.Type == "apiKey":
-		return k.security.Name, ""
-	}
-	return "Authorization", strings.ToUpper(k.security.Scheme[:1]) + k.security.Scheme[1:] + " "
 }
 
 // listPath is the list's path, below the base, for an organization.
@@ -185,8 +176,11 @@ func (k *contract) listPath(organization string) string {
 	return before + url.PathEscape(organization) + after
 }
 
-// bounds returns the least, the most and the default page size.
+// bounds returns the least, the most and the default page size, 0 where there is no parameter for it.
 func (k *contract) bounds() (least, most, usual int) {
+	if k.size == nil {
+		return 0, 0, 0
+	}
 	schema := k.size.Schema.Value
 	usual, _ = strconv.Atoi(fmt.Sprint(schema.Default))
 	return int(*schema.Min), int(*schema.Max), usual
@@ -194,17 +188,16 @@ func (k *contract) bounds() (least, most, usual int) {
 
 // promise is what the contract says in words under a name.
 func (k *contract) promise(name string) string {
-	promises, _ := k.listing.Extensions["x-promise"].(map[string]any)
-	text, _ := promises[name].(string)
+	text, _ := child(k.listing.Extensions["x-promise"], name).(string)
 	return strings.Join(strings.Fields(text), " ")
 }
 
 // locate turns what a check is about, "next" or "operation/responses/403", into a JSON pointer (RFC 6901), and says
 // whose that part is: the nearest x-provenance at or above it decides. It reports false for what is not there.
 func (k *contract) locate(about string) (pointer string, class Class, ok bool) {
-	role, below, _ := strings.Cut(about, "/")
+	role, _, _ := strings.Cut(about, "/")
 	node, class := k.tree, Decided
-	for token := range strings.SplitSeq(strings.Trim(k.pointers[role]+"/"+below, "/"), "/") {
+	for _, token := range strings.Split(cmp.Or(k.pointers[role], "/")+about[len(role):], "/")[1:] {
 		node, pointer = child(node, token), pointer+"/"+token
 		if ref, _ := child(node, "$ref").(string); ref != "" {
 			node, pointer = k.tree, ref[1:]

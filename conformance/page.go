@@ -16,10 +16,11 @@ import (
 type page struct {
 	response   *response
 	webhooks   []map[string]any
-	prev, next string // empty for null or none
-	size       int    // 0 where the page does not say
-	keys       string // what the envelope has instead of the contract's; empty where it is the contract's
-	value      any    // the page, moved into the contract's envelope
+	ids        []string // of the webhooks that are objects
+	prev, next string   // empty for null or none
+	size       int      // 0 where the page does not say
+	keys       string   // what the envelope has instead of the contract's; empty where it is the contract's
+	value      any      // the page, moved into the contract's envelope
 }
 
 // parse finds the webhooks, the links and the page size in a response.
@@ -42,13 +43,23 @@ func (k *contract) parse(r *response) (*page, error) {
 	}
 	for _, item := range items {
 		w, _ := item.(map[string]any) // what is no object stays nil: it counts, and has no id
-		p.webhooks = append(p.webhooks, w)
+		if p.webhooks = append(p.webhooks, w); w != nil {
+			p.ids = append(p.ids, k.id(w))
+		}
 	}
 	p.prev, _ = get(p.value, k.paging.Prev).(string)
 	p.next, _ = get(p.value, k.paging.Next).(string)
 	size, _ := get(p.value, k.paging.Size).(float64)
 	p.size = int(size)
 	return p, nil
+}
+
+// id is the last of the properties that the list is ordered by or, where a webhook has none, all of it.
+func (k *contract) id(webhook map[string]any) string {
+	if id := webhook[k.paging.Order[len(k.paging.Order)-1]]; id != nil {
+		return fmt.Sprint(id)
+	}
+	return encode(webhook)
 }
 
 // search returns the webhooks wherever they are, or an empty list; nil when there is neither.
@@ -152,25 +163,4 @@ func linkHeader(header http.Header) map[string]string {
 		links[m[2]] = m[1]
 	}
 	return links
-}
-
-// duplicateKeys returns where the next value of d has a name twice. The value is known to be valid JSON.
-func duplicateKeys(d *json.Decoder, at string) (places []string) {
-	start, _ := d.Token()
-	if _, nested := start.(json.Delim); !nested {
-		return nil
-	}
-	for seen := map[string]bool{}; d.More(); {
-		member := at + "/*"
-		if start == json.Delim('{') {
-			name, _ := d.Token()
-			if member = fmt.Sprintf("%s/%v", at, name); seen[member] {
-				places = append(places, member)
-			}
-			seen[member] = true
-		}
-		places = append(places, duplicateKeys(d, member)...)
-	}
-	_, _ = d.Token() // the end
-	return places
 }

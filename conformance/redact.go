@@ -22,8 +22,7 @@ const (
 // show renders a response and its request for a report.
 func (s *session) show(a *response) (request, response string) {
 	sent := a.request.Header.Clone()
-	header, _ := s.contract.credential()
-	sent.Del(header)
+	sent.Del(s.contract.header)
 	return s.hide(fmt.Sprintf("%s %s\n%s", a.request.Method, a.request.URL, headerText(sent))),
 		s.hide(fmt.Sprintf("%d %s\n%s", a.status, http.StatusText(a.status), headerText(a.header))) + "\n" + s.hideBody(a)
 }
@@ -68,37 +67,27 @@ func (s *session) hideBody(a *response) string {
 	return text
 }
 
+// maskValue masks each member whose name holds that of a secret, also one that a server adds, such as signing_secret.
 func (s *session) maskValue(value any) any {
 	switch v := value.(type) {
 	case map[string]any:
 		shown := make(map[string]any, len(v))
 		for name, member := range v {
-			if s.isPassword(name) {
+			within := func(password string) bool { return strings.Contains(strings.ToLower(name), password) }
+			if slices.ContainsFunc(s.contract.passwords, within) {
 				member = masked
 			}
 			shown[s.hide(name)] = s.maskValue(member)
 		}
 		return shown
 	case []any:
-		shown := make([]any, len(v))
-		for i, item := range v {
-			shown[i] = s.maskValue(item)
+		for i := range v {
+			v[i] = s.maskValue(v[i])
 		}
-		return shown
 	case string:
 		return s.hide(v)
 	}
 	return value
-}
-
-// isPassword also holds for a field that a server adds beside, such as signing_secret.
-func (s *session) isPassword(name string) bool {
-	for _, password := range s.contract.passwords {
-		if strings.Contains(strings.ToLower(name), password) {
-			return true
-		}
-	}
-	return false
 }
 
 // encode writes JSON without escaping more than it must.

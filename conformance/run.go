@@ -26,27 +26,13 @@ func (v *violation) Error() string {
 	return v.detail
 }
 
+// failed is a failure unless the server was only busy.
 func failed(a *response, format string, args ...any) error {
-	return &violation{outcome: Fail, detail: fmt.Sprintf(format, args...), response: a}
-}
-
-// unexpected is a failure unless the server was only busy.
-func unexpected(a *response, format string, args ...any) error {
+	v := &violation{outcome: Fail, detail: fmt.Sprintf(format, args...), response: a}
 	if busy(a.status) {
-		return &violation{outcome: Inconclusive, detail: fmt.Sprintf(format, args...), response: a}
+		v.outcome = Inconclusive
 	}
-	return failed(a, format, args...)
-}
-
-// violation notes that a response broke the promise of a check.
-func (s *session) violation(check string, a *response, format string, args ...any) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if v := s.violations[check]; v != nil {
-		v.more++
-		return
-	}
-	s.violations[check] = &violation{outcome: Fail, detail: fmt.Sprintf(format, args...), response: a}
+	return v
 }
 
 // run makes the report. Where the first page cannot be had there is nothing to say about the rest.
@@ -82,7 +68,8 @@ func (k *contract) headerChecks() []check {
 	for status, response := range k.listing.Responses.Map() {
 		for name := range response.Value.Headers {
 			id := strings.ToLower(name)
-			rows[id] = check{"headers", id, "operation/responses/" + status + "/headers/" + name, Decided, http.CanonicalHeaderKey(name) + " is as declared", nil}
+			about := "operation/responses/" + status + "/headers/" + name
+			rows[id] = check{"headers", id, about, Decided, http.CanonicalHeaderKey(name) + " is as declared", nil}
 		}
 	}
 	return slices.SortedFunc(maps.Values(rows), func(a, b check) int { return strings.Compare(a.id, b.id) })
@@ -90,19 +77,18 @@ func (k *contract) headerChecks() []check {
 
 func (s *session) check(ctx context.Context, row check) Check {
 	pointer, class, ok := s.contract.locate(row.about)
-	if row.class != "" {
-		class = row.class
+	c := Check{
+		ID: row.id, Group: row.group, Promise: cmp.Or(s.contract.promise(row.id), row.promise),
+		About: pointer, Class: cmp.Or(row.class, class), Outcome: Pass,
 	}
-	c := Check{ID: row.id, Group: row.group, Promise: cmp.Or(s.contract.promise(row.id), row.promise), About: pointer, Class: class, Outcome: Pass}
-	run := row.run
-	if run == nil {
-		run = func(context.Context, *session) error { return s.observed(row) }
+	err := s.observed(row)
+	if row.run != nil {
+		err = row.run(ctx, s)
 	}
-	var v *violation
-	err := run(ctx, s)
 	if !ok {
 		err = errors.New("the contract does not have it")
 	}
+	var v *violation
 	switch {
 	case errors.As(err, &v):
 		c.Outcome, c.Detail = v.outcome, s.hide(v.Error())
@@ -115,14 +101,13 @@ func (s *session) check(ctx context.Context, row check) Check {
 
 // observed is what all responses together showed of a check.
 func (s *session) observed(row check) error {
-	v := s.violations[row.id]
-	switch {
-	case v != nil && (row.id == "extra-fields" || row.id == "deprecation"):
-		v.outcome = Advice
-		return v
+	switch v := s.violations[row.id]; {
 	case v != nil:
+		if row.id == "extra-fields" || row.id == "deprecation" {
+			v.outcome = Advice
+		}
 		return v
-	case s.webhooks == 0 && (row.about == "webhook" || row.about == "secret"):
+	case s.webhooks.Load() == 0 && (row.about == "webhook" || row.about == "secret"):
 		return errors.New("no webhook was seen: choose an organization that has some")
 	case row.class == Unsafe && !s.seen[row.id]:
 		return errors.New("no request could be made that would have shown it")

@@ -30,12 +30,12 @@ type session struct {
 	client   *http.Client
 	limiter  *rate.Limiter
 	requests atomic.Int64
+	webhooks atomic.Int64 // that were seen
 
 	first               *page // the first page, without parameters
 	plain, small, large *walk
 
-	mu         sync.Mutex // guards what is below: one check reads in parallel
-	webhooks   int
+	mu         sync.Mutex            // guards what is below: one check reads in parallel
 	seen       map[string]bool       // which checks of every response had one to look at
 	secrets    map[string]bool       // the token and the signing secrets that were met
 	violations map[string]*violation // what a response showed, by the id of the check
@@ -85,8 +85,8 @@ func (s *session) get(path, query string) *http.Request {
 		"User-Agent": {"packhooks-conformance"},
 	}}
 	r.Close = true // net/http logs what a broken server sends on an idle connection, and that may be a secret
-	if header, scheme := s.contract.credential(); header != "" && s.cfg.Token != "" {
-		r.Header.Set(header, scheme+s.cfg.Token)
+	if s.contract.header != "" && s.cfg.Token != "" {
+		r.Header.Set(s.contract.header, s.contract.scheme+s.cfg.Token)
 	}
 	return r
 }
@@ -156,8 +156,10 @@ func retryAfter(value string) (time.Duration, bool) {
 	return max(0, time.Until(at)), err == nil
 }
 
-// keepSecret remembers what no report may show. The caller holds mu, or is alone.
+// keepSecret remembers what no report may show.
 func (s *session) keepSecret(secret string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
 	if len(secret) >= minSecret {
 		s.secrets[secret] = true
 	}

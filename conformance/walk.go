@@ -16,13 +16,13 @@ const probePages = 20
 
 // walk is the pages that following next from a first page returned.
 type walk struct {
-	query string
-	pages []*page
-	ended bool // next was null; otherwise a limit, or err, ended it
-	err   error
+	query    string
+	pages    []*page
+	webhooks []map[string]any // of all pages
+	ids      []string         // of all webhooks
+	ended    bool             // next was null; otherwise a limit, or err, ended it
+	err      error
 }
-
-var errNoSize = errors.New("the contract has no parameter for the page size")
 
 // walkAll reads the list in three ways: as the server serves it by itself, in pages so small that there are several, and
 // in the largest that the contract allows.
@@ -33,7 +33,7 @@ func (s *session) walkAll(ctx context.Context) {
 	if s.contract.size != nil {
 		least, most, _ := s.contract.bounds()
 		s.large = s.walk(ctx, s.sizeQuery(most), s.cfg.MaxPages)
-		size := min(max(least, len(s.plain.webhooks())/7), max(least, most-1))
+		size := min(max(least, len(s.plain.webhooks)/7), max(least, most-1))
 		s.small = s.walk(ctx, s.sizeQuery(size), probe)
 	}
 	if s.plain.err == nil && !s.plain.ended && !s.large.ended {
@@ -42,26 +42,22 @@ func (s *session) walkAll(ctx context.Context) {
 }
 
 func (s *session) sizeQuery(size int) string {
-	return fmt.Sprintf("%s=%d", url.QueryEscape(s.contract.size.Name), size)
+	return fmt.Sprintf("%s=%d", url.QueryEscape(s.contract.paging.SizeParameter), size)
 }
 
 func (s *session) walk(ctx context.Context, query string, maxPages int) *walk {
-	w, links := &walk{query: query}, map[string]bool{}
+	w, followed := &walk{query: query}, map[string]bool{}
 	p, err := s.page(ctx, query)
-	for err == nil {
-		w.pages = append(w.pages, p)
-		switch {
-		case p.next == "":
-			w.ended = true
-			return w
-		case links[p.next]:
+	for ; err == nil; p, err = s.follow(ctx, p, p.next) {
+		w.pages, w.webhooks, w.ids = append(w.pages, p), append(w.webhooks, p.webhooks...), append(w.ids, p.ids...)
+		w.ended = p.next == ""
+		if followed[p.next] {
 			w.err = failed(p.response, "the next of page %d was there before", len(w.pages))
-			return w
-		case len(w.pages) >= maxPages:
+		}
+		if w.ended || w.err != nil || len(w.pages) >= maxPages {
 			return w
 		}
-		links[p.next] = true
-		p, err = s.follow(ctx, p, p.next)
+		followed[p.next] = true
 	}
 	w.err = err
 	return w
@@ -71,7 +67,7 @@ func (s *session) walk(ctx context.Context, query string, maxPages int) *walk {
 func (s *session) page(ctx context.Context, query string) (*page, error) {
 	r, err := s.send(ctx, s.list(query))
 	if err == nil && r.status != http.StatusOK {
-		err = unexpected(r, "?%s: status %d", query, r.status)
+		err = failed(r, "?%s: status %d", query, r.status)
 	}
 	if err != nil {
 		return nil, err
@@ -90,42 +86,12 @@ func (s *session) follow(ctx context.Context, p *page, link string) (*page, erro
 	if err != nil {
 		return nil, failed(p.response, "a link is not a URL")
 	}
-	query := u.RawQuery
-	if size := s.contract.size; size != nil {
-		asked := p.response.request.URL.Query()
-		if asked.Has(size.Name) && !u.Query().Has(size.Name) {
-			s.violation("links-keep-size", p.response, "a link of a page that was asked for with %s lacks it", size.Name)
-			query = strings.TrimPrefix(query+"&"+url.Values{size.Name: asked[size.Name]}.Encode(), "&")
-		}
+	query, size := u.RawQuery, s.contract.paging.SizeParameter
+	if asked := p.response.request.URL.Query(); asked.Has(size) && !u.Query().Has(size) {
+		s.note("links-keep-size", p.response, true, "a link of a page that was asked for with %s lacks it", size)
+		query = strings.TrimPrefix(query+"&"+url.Values{size: asked[size]}.Encode(), "&")
 	}
 	return s.page(ctx, query)
-}
-
-func (w *walk) webhooks() (all []map[string]any) {
-	for _, p := range w.pages {
-		all = append(all, p.webhooks...)
-	}
-	return all
-}
-
-// ids returns what tells the webhooks of some pages apart.
-func (s *session) ids(pages ...*page) (all []string) {
-	for _, p := range pages {
-		for _, w := range p.webhooks {
-			if w != nil {
-				all = append(all, s.contract.id(w))
-			}
-		}
-	}
-	return all
-}
-
-// id is the last of the properties that the list is ordered by or, where a webhook has none, all of it.
-func (k *contract) id(webhook map[string]any) string {
-	if id := webhook[k.paging.Order[len(k.paging.Order)-1]]; id != nil {
-		return fmt.Sprint(id)
-	}
-	return encode(webhook)
 }
 
 // complete compares the walks: whatever was lost or came twice in one of them cannot be relied on in any.
@@ -137,11 +103,10 @@ func complete(ctx context.Context, s *session) error {
 		if len(w.pages) == 0 || w.err != nil {
 			continue
 		}
-		err := s.compare(w)
-		if err != nil && !slices.Equal(s.ids(s.walk(ctx, "", len(s.plain.pages)).pages...), s.ids(s.plain.pages...)) {
-			return errors.New("the list changes while it is read: run the check again")
-		}
-		if err != nil {
+		if err := s.compare(w); err != nil {
+			if !slices.Equal(s.walk(ctx, "", len(s.plain.pages)).ids, s.plain.ids) {
+				err = errors.New("the list changes while it is read: run the check again")
+			}
 			return err
 		}
 	}
@@ -151,13 +116,13 @@ func complete(ctx context.Context, s *session) error {
 // compare fails when a webhook comes twice in w, or when the walk without parameters and w have not the same.
 func (s *session) compare(w *walk) error {
 	seen := map[string]bool{}
-	for _, id := range s.ids(w.pages...) {
+	for _, id := range w.ids {
 		if seen[id] {
 			return failed(w.pages[0].response, "?%s: webhook %q comes twice", w.query, id)
 		}
 		seen[id] = true
 	}
-	ours, theirs := s.ids(s.plain.pages...), s.ids(w.pages...)
+	ours, theirs := s.plain.ids, w.ids
 	n := min(len(ours), len(theirs))
 	if s.plain.ended && len(theirs) > n || w.ended && len(ours) > n {
 		return failed(w.pages[len(w.pages)-1].response, "without parameters there are %d webhooks, with ?%s %d", len(ours), w.query, len(theirs))

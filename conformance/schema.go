@@ -1,0 +1,128 @@
+package conformance
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"regexp"
+	"strings"
+	"time"
+
+	"github.com/getkin/kin-openapi/openapi3"
+)
+
+// masks is what stands in the place of a secret that a server does not tell.
+var masks = regexp.MustCompile(`(?i)[*•●]{3}|^[x.…]{3,}$|…|^\W*(redacted|hidden|masked|filtered|secret)\W*$`)
+
+// utc is stricter than the format's own validator: the contract's times are in UTC, to the microsecond.
+var utc = openapi3.NewCallbackValidator(func(value string) error {
+	at, err := time.Parse(time.RFC3339Nano, value)
+	if err != nil {
+		return err
+	}
+	if _, offset := at.Zone(); offset != 0 {
+		return errors.New("the time is not in UTC")
+	}
+	if _, fraction, _ := strings.Cut(value, "."); len(fraction) > len("000000Z") && !strings.ContainsAny(fraction, "+-") {
+		return errors.New("the time is finer than a microsecond")
+	}
+	return nil
+})
+
+// checkOf names the check that a violation in a page belongs to.
+func checkOf(e *openapi3.SchemaError) string {
+	facet := facets[e.SchemaField]
+	extension := e.Schema.Extensions["x-provenance"]
+	if path := e.JSONPointer(); e.SchemaField == "required" && len(path) > 0 {
+		if property := e.Schema.Properties[path[len(path)-1]]; property != nil {
+			extension = property.Value.Extensions["x-provenance"]
+		}
+	}
+	switch {
+	case e.SchemaField == "format" && e.Schema.Format == "date-time":
+		return "time-format"
+	case facet == "":
+		return "bounds"
+	case provenance(extension, facet) == Decided:
+		return "envelope"
+	case facet == "required":
+		return "required-fields"
+	}
+	return "field-types"
+}
+
+// facets are the words of a schema that a printed list of fields states, by what the contract calls them. Whatever
+// else a schema holds (formats, lengths, patterns) is a decision, also on a field that was published.
+var facets = map[string]string{"type": "type", "nullable": "type", "required": "required"}
+
+// provenance says whose a facet of a part is, or the part itself. The extension x-provenance is either one word for
+// all of the part, or has what was published under that name, by facet.
+func provenance(extension any, facet string) Class {
+	if object, ok := extension.(map[string]any); ok {
+		published, _ := object[string(Published)].(map[string]any)
+		if value, ok := published[facet]; facet != "" && (!ok || value == false) || len(published) == 0 {
+			return Decided
+		}
+		return Published
+	}
+	if extension == string(Published) {
+		return Published
+	}
+	return Decided
+}
+
+// undeclared returns the places in value that the schema does not declare.
+func undeclared(schema *openapi3.Schema, value any, at string) (places []string) {
+	switch v := value.(type) {
+	case map[string]any:
+		for name, member := range v {
+			if property := schema.Properties[name]; property != nil {
+				places = append(places, undeclared(property.Value, member, at+"/"+name)...)
+			} else {
+				places = append(places, at+"/"+name)
+			}
+		}
+	case []any:
+		for _, item := range v {
+			if schema.Items != nil {
+				places = append(places, undeclared(schema.Items.Value, item, at+"/*")...)
+			}
+		}
+	}
+	return places
+}
+
+// schemaErrors are the errors that err is made of.
+func schemaErrors(err error) (all []*openapi3.SchemaError) {
+	var many openapi3.MultiError
+	var one *openapi3.SchemaError
+	if errors.As(err, &many) {
+		for _, e := range many {
+			all = append(all, schemaErrors(e)...)
+		}
+	} else if errors.As(err, &one) {
+		all = append(all, one)
+	}
+	return all
+}
+
+// duplicateKeys returns where the next value of d has a name twice. The value is known to be valid JSON.
+func duplicateKeys(d *json.Decoder, at string) (places []string) {
+	start, _ := d.Token()
+	if _, nested := start.(json.Delim); !nested {
+		return nil
+	}
+	for seen := map[string]bool{}; d.More(); {
+		member := at + "/*"
+		if start == json.Delim('{') {
+			name, _ := d.Token()
+			if member = fmt.Sprintf("%s/%v", at, name); seen[member] {
+				places = append(places, member)
+			}
+			seen[member] = true
+		}
+		places = append(places, duplicateKeys(d, member)...)
+	}
+	_, _ = d.Token() // the end
+	return places
+}
