@@ -51,53 +51,41 @@ var (
 
 // describe returns the part of err's text that was not written by the server.
 func describe(err error) string {
-	var (
-		operation   *net.OpError
-		lookup      *net.DNSError
-		certificate *tls.CertificateVerificationError
-		notTLS      tls.RecordHeaderError
-	)
-	switch {
-	case errors.As(err, &certificate):
-		return certificate.Error()
-	case errors.As(err, &notTLS):
-		return notTLS.Error()
-	case errors.As(err, &operation):
-		return operation.Error()
-	case errors.As(err, &lookup):
-		return lookup.Error()
-	}
-	var timeout *timeoutError
-	if errors.As(err, &timeout) {
-		return timeout.Error()
-	}
 	for _, known := range []error{
-		errRedirects, errAbandoned, errLocation, http.ErrSchemeMismatch, context.Canceled, context.DeadlineExceeded,
-		os.ErrDeadlineExceeded, io.ErrUnexpectedEOF, io.EOF, net.ErrClosed,
+		errorOf[*tls.CertificateVerificationError](err), errorOf[tls.RecordHeaderError](err), errorOf[*net.OpError](err),
+		errorOf[*net.DNSError](err), errorOf[*timeoutError](err),
 	} {
-		if errors.Is(err, known) {
+		if known != nil {
 			return known.Error()
 		}
 	}
-	var errno syscall.Errno
-	if errors.As(err, &errno) {
-		return errno.Error()
+	for _, known := range []error{
+		errRedirects, errAbandoned, errLocation, http.ErrSchemeMismatch, context.Canceled, context.DeadlineExceeded,
+		os.ErrDeadlineExceeded, io.ErrUnexpectedEOF, io.EOF, net.ErrClosed, errorOf[syscall.Errno](err),
+	} {
+		if known != nil && errors.Is(err, known) {
+			return known.Error()
+		}
 	}
 	return "no valid HTTP response"
 }
 
+// errorOf returns the error in err's tree that is a T, or nil.
+func errorOf[T error](err error) error {
+	var found T
+	if errors.As(err, &found) {
+		return found
+	}
+	return nil
+}
+
 // permanent reports whether err would come again: what is wrong is the address, the certificate or the redirect.
 func permanent(err error) bool {
-	var (
-		certificate *tls.CertificateVerificationError
-		notTLS      tls.RecordHeaderError
-		lookup      *net.DNSError
-		address     *net.AddrError
-		operation   *net.OpError
-	)
+	var lookup *net.DNSError
+	var operation *net.OpError
 	return errors.Is(err, errRedirects) || errors.Is(err, errLocation) || errors.Is(err, http.ErrSchemeMismatch) ||
-		errors.As(err, &certificate) || errors.As(err, &notTLS) || errors.As(err, &address) ||
-		errors.As(err, &lookup) && lookup.IsNotFound ||
+		errorOf[*tls.CertificateVerificationError](err) != nil || errorOf[tls.RecordHeaderError](err) != nil ||
+		errorOf[*net.AddrError](err) != nil || errors.As(err, &lookup) && lookup.IsNotFound ||
 		// A TLS alert: "certificate required", "bad certificate", "handshake failure" and their kind.
 		errors.As(err, &operation) && operation.Op == "remote error" && !strings.Contains(err.Error(), "internal error")
 }

@@ -1,6 +1,7 @@
 package packhooks
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"io"
@@ -62,29 +63,17 @@ func (e *Error) detail() string {
 	if e.Problem == nil {
 		return ""
 	}
-	text := e.Problem.Detail
-	if text == "" {
-		text = e.Problem.Title
-	}
-	if e.Problem.Errors != nil {
-		for _, p := range *e.Problem.Errors {
-			text += "; " + p.Parameter + ": " + p.Detail
-		}
+	text := cmp.Or(e.Problem.Detail, e.Problem.Title)
+	for _, p := range value(e.Problem.Errors) {
+		text += "; " + p.Parameter + ": " + p.Detail
 	}
 	return printable(text)
 }
 
 // Is reports whether target is the sentinel error of e's status.
 func (e *Error) Is(target error) bool {
-	switch e.StatusCode {
-	case http.StatusUnauthorized:
-		return target == ErrUnauthorized
-	case http.StatusForbidden:
-		return target == ErrForbidden
-	case http.StatusNotFound:
-		return target == ErrNotFound
-	case http.StatusTooManyRequests:
-		return target == ErrRateLimited
+	if own := map[int]error{401: ErrUnauthorized, 403: ErrForbidden, 404: ErrNotFound, 429: ErrRateLimited}[e.StatusCode]; own != nil {
+		return target == own
 	}
 	return target == ErrUnavailable && e.StatusCode != http.StatusInternalServerError && transient(e.StatusCode)
 }

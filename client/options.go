@@ -71,11 +71,8 @@ func WithBaseURL(base string) Option {
 // The default has the settings of http.DefaultTransport, proxies included, and keeps up to 64 idle connections.
 func WithHTTPClient(hc *http.Client) Option {
 	return func(c *config) error {
-		if hc == nil {
-			return invalid("the HTTP client is nil")
-		}
 		c.http = hc
-		return nil
+		return check(hc != nil, "the HTTP client is nil")
 	}
 }
 
@@ -83,11 +80,8 @@ func WithHTTPClient(hc *http.Client) Option {
 // ends the call; errors.Is and errors.As find it.
 func WithTokenSource(source func(ctx context.Context) (token string, err error)) Option {
 	return func(c *config) error {
-		if source == nil {
-			return invalid("the token source is nil")
-		}
 		c.token = source
-		return nil
+		return check(source != nil, "the token source is nil")
 	}
 }
 
@@ -148,21 +142,19 @@ func WithUserAgent(product string) Option {
 // WithLogger logs each attempt at debug level: method, path, status, duration and request id, but neither the token
 // nor a body or query. By default nothing is logged.
 func WithLogger(log *slog.Logger) Option {
-	return func(c *config) error {
-		if log == nil {
-			return invalid("the logger is nil")
-		}
-		return WithAttemptHook(func(ctx context.Context, a Attempt) {
-			attrs := []any{"method", a.Method, "path", a.Path, "attempt", a.Number, "duration", a.Duration}
-			if a.StatusCode != 0 {
-				attrs = append(attrs, "status", a.StatusCode, "request_id", a.RequestID)
-			}
-			if a.Err != nil {
-				attrs = append(attrs, "error", a.Err)
-			}
-			log.DebugContext(ctx, "request", attrs...)
-		})(c)
+	if log == nil {
+		return func(*config) error { return invalid("the logger is nil") }
 	}
+	return WithAttemptHook(func(ctx context.Context, a Attempt) {
+		attrs := []any{"method", a.Method, "path", a.Path, "attempt", a.Number, "duration", a.Duration}
+		if a.StatusCode != 0 {
+			attrs = append(attrs, "status", a.StatusCode, "request_id", a.RequestID)
+		}
+		if a.Err != nil {
+			attrs = append(attrs, "error", a.Err)
+		}
+		log.DebugContext(ctx, "request", attrs...)
+	})
 }
 
 // An Attempt is one request of a call, and what became of it.

@@ -88,10 +88,8 @@ func (p *Problem) complete(status int, token string) *Problem {
 		return nil
 	}
 	texts := []*string{&p.Type, &p.Title, &p.Detail, &p.Instance, &p.RequestID}
-	if p.Errors != nil {
-		for i := range *p.Errors {
-			texts = append(texts, &(*p.Errors)[i].Parameter, &(*p.Errors)[i].Detail)
-		}
+	for i := range value(p.Errors) {
+		texts = append(texts, &(*p.Errors)[i].Parameter, &(*p.Errors)[i].Detail)
 	}
 	for _, text := range texts {
 		*text = mask(*text, token)

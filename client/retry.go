@@ -6,22 +6,17 @@ import (
 	"math"
 	"math/rand/v2"
 	"net/http"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
 )
 
-// transient reports whether a response with this status may be followed by a better one.
-func transient(status int) bool {
-	switch status {
-	case http.StatusRequestTimeout, http.StatusTooEarly, http.StatusTooManyRequests, http.StatusInternalServerError,
-		http.StatusBadGateway, http.StatusServiceUnavailable, http.StatusGatewayTimeout,
-		520, 521, 522, 523, 524, // of CDNs whose origin fails
-		529: // overloaded
-		return true
-	}
-	return false
-}
+// transientStatuses are those that a better response may follow. 520 to 524 are of CDNs whose origin fails, and 529 is
+// overload.
+var transientStatuses = []int{408, 425, 429, 500, 502, 503, 504, 520, 521, 522, 523, 524, 529}
+
+func transient(status int) bool { return slices.Contains(transientStatuses, status) }
 
 // retry reports whether to send req again after n attempts, the last of which failed with err, and how long to wait.
 func (s *sender) retry(req *http.Request, err error, n int) (wait time.Duration, again bool) {

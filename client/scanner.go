@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"strings"
 	"unicode/utf8"
 )
 
@@ -148,15 +149,12 @@ func (s *scanner) text() ([]byte, error) {
 	return []byte(plain), nil
 }
 
-// value reads a value of any kind.
+// value reads a value of any kind: up to what ends it, outside of strings and brackets.
 func (s *scanner) value() ([]byte, error) {
 	s.peek()
-	for start, depth := s.pos, 0; ; {
-		var c byte
-		if s.pos < len(s.data) {
-			c = s.data[s.pos]
-		}
-		switch c {
+	start, depth := s.pos, 0
+	for ; s.pos < len(s.data) && (depth > 0 || strings.IndexByte(",]} \n\t\r", s.data[s.pos]) < 0); s.pos++ {
+		switch s.data[s.pos] {
 		case '"':
 			if _, _, err := s.quoted(); err != nil {
 				return nil, err
@@ -167,15 +165,9 @@ func (s *scanner) value() ([]byte, error) {
 		case '}', ']':
 			depth--
 		}
-		ended := c == 0 || depth == 0 && (c == ',' || c == ' ' || c == '\n' || c == '\t' || c == '\r')
-		if !ended && depth >= 0 {
-			s.pos++
-		}
-		if ended || depth < 0 || depth == 0 && (c == '"' || c == '}' || c == ']') {
-			if raw := s.data[start:s.pos]; json.Valid(raw) {
-				return raw, nil
-			}
-			return nil, s.syntax()
-		}
 	}
+	if raw := s.data[start:s.pos]; json.Valid(raw) {
+		return raw, nil
+	}
+	return nil, s.syntax()
 }

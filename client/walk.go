@@ -13,39 +13,36 @@ import (
 // deleted.
 const maxEmpty = 100
 
-// A trail is the queries of the pages of one walk in one direction. It only grows, so that walks share what they
-// have in common: a page stands at an index of its trail, and one that is not the last forks it.
+// A trail is the queries of the pages of one walk in one direction, from its last page back to its first. Walks that
+// turned from the same page share what they have in common.
 type trail struct {
-	mu      sync.Mutex
-	queries []string
-	index   map[string]int
+	query  string
+	n      int // pages up to this one
+	before *trail
+	seen   *sync.Map // queries of this trail and of those that share a part with it
 }
 
-// passed reports whether query is among the first n.
-func (t *trail) passed(query string, n int) bool {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	i, ok := t.index[query]
-	return ok && i < n
-}
-
-// step returns a trail of the first n queries, and query behind them.
-func (t *trail) step(query string, n int) *trail {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	if n < len(t.queries) {
-		fork := &trail{}
-		for i, q := range t.queries[:n] {
-			fork.step(q, i)
+// holds reports whether query is one of t's.
+func (t *trail) holds(query string) bool {
+	if t == nil {
+		return false
+	}
+	for _, seen := t.seen.Load(query); seen && t != nil; t = t.before {
+		if t.query == query {
+			return true
 		}
-		t = fork
 	}
-	if t.index == nil {
-		t.index = map[string]int{}
+	return false
+}
+
+// step returns t and the page of query behind it.
+func (t *trail) step(query string) *trail {
+	next := &trail{query: query, n: 1, before: t, seen: &sync.Map{}}
+	if t != nil {
+		next.n, next.seen = t.n+1, t.seen
 	}
-	t.queries = append(t.queries, query)
-	t.index[query] = n
-	return t
+	next.seen.Store(query, true)
+	return next
 }
 
 // follow makes req, which asks for the first page, ask for that of link. The link's query is all that is taken from

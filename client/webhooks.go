@@ -27,9 +27,7 @@ type walk struct {
 	client       *Client // nil for a page that was not fetched
 	organization string
 	options      ListOptions
-	query        string // that the page was asked for with
 	trail        *trail
-	steps        int // of the trail, up to this page
 	backward     bool
 	empty        int // pages in a row, up to this page
 }
@@ -184,15 +182,12 @@ func (c *Client) page(ctx context.Context, w walk, link string, backward bool) (
 	if err != nil {
 		return nil, err
 	}
-	if w.trail == nil || w.backward != backward { // a new walk, from the page that was turned
-		w.trail, w.steps, w.empty = &trail{}, 0, 0
-		if w.client != nil {
-			w.trail, w.steps = w.trail.step(w.query, 0), 1
-		}
+	if w.backward != backward { // a new walk, from the page that was turned
+		w.trail, w.empty = (*trail)(nil).step(w.trail.query), 0
 	}
-	w.client, w.backward, w.query = c, backward, req.URL.RawQuery
-	if w.trail.passed(w.query, w.steps) {
-		return nil, fmt.Errorf("%w: the link of page %d was followed before", ErrPageLoop, w.steps)
+	w.client, w.backward = c, backward
+	if w.trail.holds(req.URL.RawQuery) {
+		return nil, fmt.Errorf("%w: the link of page %d was followed before", ErrPageLoop, w.trail.n)
 	}
 	var page *WebhookPage
 	err = s.send(req, func(r *response) (err error) {
@@ -208,8 +203,7 @@ func (c *Client) page(ctx context.Context, w walk, link string, backward bool) (
 	if w.empty > maxEmpty && page.Next != "" {
 		return nil, fmt.Errorf("%w: %d pages in a row are empty", ErrMalformedPage, w.empty)
 	}
-	w.trail = w.trail.step(w.query, w.steps)
-	w.steps++
+	w.trail = w.trail.step(req.URL.RawQuery)
 	page.walk = w
 	return page, nil
 }
