@@ -24,9 +24,7 @@ const (
 // A decoder reads a page in one pass. It stops at the first error and when ctx ends.
 type decoder struct {
 	scanner
-	ctx   context.Context
-	texts []byte // the strings of the object that is being read
-	parts []part // their fields
+	ctx context.Context
 }
 
 // A fieldError says what is wrong at a place of a page. It holds no value: that may be a secret.
@@ -40,20 +38,14 @@ func (e *fieldError) Unwrap() error { return e.cause }
 
 // at puts name before the place of err, if it is the error of a place.
 func at(name string, err error) error {
-	if err == nil {
-		return nil
-	}
 	field, ok := err.(*fieldError) //nolint:errorlint // not wrapped yet
-	switch {
-	case !ok && err != errText: //nolint:errorlint // not wrapped yet
+	if !ok {
 		return err
-	case !ok:
-		field = &fieldError{name, err}
-	case field.place == "" || field.place[0] == '[':
-		field.place = name + field.place
-	default:
-		field.place = name + "." + field.place
 	}
+	if field.place != "" && field.place[0] != '[' {
+		name += "."
+	}
+	field.place = name + field.place
 	return field
 }
 
@@ -158,46 +150,34 @@ func (d *decoder) members(fields []field, read func(*field) error) error {
 		return d.unfit(kind)
 	}
 	var seen uint64
-	next := 0
+	next := -1
 	err := d.list('}', func(int) error {
 		name, err := d.name()
 		if err != nil {
 			return err
 		}
-		i := find(fields, name, next)
-		if i < 0 {
-			return d.unknown(fields, name)
+		if next++; next >= len(fields) || fields[next].name != string(name) { // most often they come in order
+			next = slices.IndexFunc(fields, func(f field) bool { return strings.EqualFold(f.name, string(name)) })
 		}
-		if next = i + 1; seen>>i&1 == 1 {
-			return at(fields[i].name, wrong("comes twice"))
+		if next < 0 {
+			_, err = d.value()
+			return err
 		}
-		seen |= 1 << i
-		return at(fields[i].name, d.member(&fields[i], read))
+		switch f := &fields[next]; {
+		case f.name != string(name): // encoding/json would take it
+			return wrong("has the key %q in another case", f.name)
+		case seen>>next&1 == 1:
+			return at(f.name, wrong("comes twice"))
+		default:
+			seen |= 1 << next
+			return at(f.name, d.member(f, read))
+		}
 	})
 	for i := range fields {
 		if f := &fields[i]; err == nil && f.required && !f.nullable && seen>>i&1 == 0 {
 			err = at(f.name, wrong("is missing"))
 		}
 	}
-	return err
-}
-
-// find returns the index of the field called name, -1 if there is none. Most often it is the one at next.
-func find(fields []field, name []byte, next int) int {
-	if next < len(fields) && string(name) == fields[next].name {
-		return next
-	}
-	return slices.IndexFunc(fields, func(f field) bool { return string(name) == f.name })
-}
-
-// unknown skips a member that the contract does not have. In another case, encoding/json would take it for one.
-func (d *decoder) unknown(fields []field, name []byte) error {
-	for i := range fields {
-		if strings.EqualFold(string(name), fields[i].name) {
-			return wrong("has the key %q in another case", fields[i].name)
-		}
-	}
-	_, err := d.value()
 	return err
 }
 
@@ -214,22 +194,10 @@ func (d *decoder) member(f *field, read func(*field) error) error {
 	return err
 }
 
-// into reads an object into *v. Its strings become parts of one.
+// into reads an object into *v.
 func (d *decoder) into(v any, fields []field) error {
-	d.texts, d.parts = d.texts[:0], d.parts[:0]
 	object := reflect.ValueOf(v).Elem()
-	err := d.members(fields, func(f *field) error { return d.set(object.Field(f.index).Addr().Interface(), f) })
-	all := string(d.texts)
-	for _, p := range d.parts {
-		*p.to = all[p.from:p.end]
-	}
-	return err
-}
-
-// A part of decoder.texts belongs to a string of the object.
-type part struct {
-	to        *string
-	from, end int
+	return d.members(fields, func(f *field) error { return d.set(object.Field(f.index).Addr().Interface(), f) })
 }
 
 // set reads a value into *v.
@@ -252,11 +220,11 @@ func (d *decoder) set(v any, f *field) error {
 		if kind != "a boolean" {
 			return d.unfit(kind)
 		}
-		word := strconv.FormatBool(d.data[d.pos] == 't')
+		*v = d.data[d.pos] == 't'
+		word := strconv.FormatBool(*v)
 		if !bytes.HasPrefix(d.data[d.pos:], []byte(word)) {
 			return d.syntax()
 		}
-		*v = word == "true"
 		d.pos += len(word)
 		return nil
 	}
@@ -270,9 +238,7 @@ func (d *decoder) set(v any, f *field) error {
 func (d *decoder) setText(v any, text []byte) error {
 	switch v := v.(type) {
 	case *string:
-		from := len(d.texts)
-		d.texts = append(d.texts, text...)
-		d.parts = append(d.parts, part{v, from, len(d.texts)})
+		*v = string(text)
 	case **string:
 		s := string(text)
 		*v = &s

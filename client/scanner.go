@@ -3,7 +3,6 @@ package packhooks
 import (
 	"bytes"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"io"
 	"strings"
@@ -17,10 +16,7 @@ type scanner struct {
 	pos  int
 }
 
-var (
-	errTruncated = fmt.Errorf("the JSON ends too early: %w", io.ErrUnexpectedEOF)
-	errText      = errors.New("has text that is not valid UTF-8")
-)
+var errTruncated = fmt.Errorf("the JSON ends too early: %w", io.ErrUnexpectedEOF)
 
 // syntax is the error of data that is no JSON at pos.
 func (s *scanner) syntax() error {
@@ -116,7 +112,7 @@ func (s *scanner) quoted() (text []byte, escaped bool, err error) {
 		case c == '"':
 			text = s.data[start:s.pos]
 			if s.pos++; !ascii && !utf8.Valid(text) {
-				err = errText
+				err = wrong("has text that is not valid UTF-8")
 			}
 			return text, escaped, err
 		case c == '\\':
@@ -144,7 +140,7 @@ func (s *scanner) text() ([]byte, error) {
 	}
 	const replacement = "\uFFFD" // encoding/json puts it for an unpaired surrogate
 	if bytes.Count([]byte(plain), []byte(replacement)) > bytes.Count(text, []byte(replacement)) {
-		return nil, errText
+		return nil, wrong("has text that is not valid UTF-8")
 	}
 	return []byte(plain), nil
 }
