@@ -81,20 +81,29 @@ func (s *sender) attempt(req *http.Request, count *requestCount, decode func(*re
 			err = newConnectionError(req, err, "")
 		}
 	}
-	err = count.note(err)
+	switch e := err.(type) { //nolint:errorlint // not wrapped yet; what a token source wraps is not of this request
+	case *connectionError:
+		e.attempts = count.attempts
+	case *Error:
+		e.Attempts = count.attempts
+	}
+	a := Attempt{Method: req.Method, Path: req.URL.EscapedPath(), Number: count.attempts, Duration: time.Since(start), Err: err}
+	if resp != nil {
+		a.StatusCode, a.RequestID = resp.StatusCode, resp.RequestID
+	}
 	for _, hook := range s.hooks {
-		hook(ctx, newAttempt(req, resp, err, count.attempts, time.Since(start)))
+		hook(ctx, a)
 	}
 	return err
 }
 
-// exchange sends req and reads the response.
+// exchange sends req and reads the response. With an error, the response is what is known of it, or nil.
 func (s *sender) exchange(req *http.Request) (*response, error) {
 	token, err := s.token(req.Context())
-	if err != nil {
-		return nil, fmt.Errorf("getting token: %w", err)
+	if err == nil {
+		err = checkToken(token)
 	}
-	if err := checkToken(token); err != nil {
+	if err != nil {
 		return nil, fmt.Errorf("getting token: %w", err)
 	}
 	req.Header.Set("Authorization", "Bearer "+token)
@@ -107,7 +116,8 @@ func (s *sender) exchange(req *http.Request) (*response, error) {
 	}
 	defer func() { _ = resp.Body.Close() }()
 	if resp.StatusCode/100 != 2 {
-		return nil, newError(req, resp, token, s.maxBytes)
+		e := newError(req, resp, token, s.maxBytes)
+		return &response{Response: e.Response}, e
 	}
 	body, err := readBody(resp, s.maxBytes)
 	if err == nil {
@@ -154,19 +164,6 @@ type requestCount struct {
 
 type requestCountKey struct{}
 
-// note puts the number of attempts into err.
-func (c *requestCount) note(err error) error {
-	var connection *connectionError
-	var status *Error
-	switch {
-	case errors.As(err, &connection):
-		connection.attempts = c.attempts
-	case errors.As(err, &status):
-		status.Attempts = c.attempts
-	}
-	return err
-}
-
 // interrupted returns an error that is the context's and that of the failure before it, if there was one. An
 // attempt that the context ended says nothing about the service.
 func interrupted(cause, last, err error) error {
@@ -202,14 +199,3 @@ func (s *sender) checkRedirect(req *http.Request, via []*http.Request) error {
 }
 
 const maxRedirects = 10
-
-func newAttempt(req *http.Request, resp *response, err error, n int, d time.Duration) Attempt {
-	a := Attempt{Method: req.Method, Path: req.URL.EscapedPath(), Number: n, Duration: d, Err: err}
-	var status *Error
-	if resp != nil {
-		a.StatusCode, a.RequestID = resp.StatusCode, resp.RequestID
-	} else if errors.As(err, &status) {
-		a.StatusCode, a.RequestID = status.StatusCode, status.RequestID
-	}
-	return a
-}

@@ -159,16 +159,9 @@ func (p *WebhookPage) turn(ctx context.Context, backward bool) (*WebhookPage, er
 	return p.walk.client.fetch(ctx, p.walk, link, backward)
 }
 
-// fetch returns the page of link, or the first one, that comes after from.
-func (c *Client) fetch(ctx context.Context, from walk, link string, backward bool) (*WebhookPage, error) {
-	page, err := c.page(ctx, from, link, backward)
-	if err != nil {
-		return nil, listError(from.organization, err)
-	}
-	return page, nil
-}
-
-func (c *Client) page(ctx context.Context, w walk, link string, backward bool) (*WebhookPage, error) {
+// fetch returns the page of link, or the first one, that comes after that of w.
+func (c *Client) fetch(ctx context.Context, w walk, link string, backward bool) (page *WebhookPage, err error) {
+	defer func() { err = listError(w.organization, err) }()
 	switch id := w.organization; {
 	case c == nil || c.sender == nil:
 		return nil, invalid("the client was not made by New")
@@ -189,7 +182,6 @@ func (c *Client) page(ctx context.Context, w walk, link string, backward bool) (
 	if w.trail.holds(req.URL.RawQuery) {
 		return nil, fmt.Errorf("%w: the link of page %d was followed before", ErrPageLoop, w.trail.n)
 	}
-	var page *WebhookPage
 	err = s.send(req, func(r *response) (err error) {
 		page, err = decodePage(ctx, r)
 		return err
@@ -232,6 +224,9 @@ func (w *walk) request(ctx context.Context, s *sender, link string) (*http.Reque
 }
 
 func listError(organizationID string, err error) error {
+	if err == nil {
+		return nil
+	}
 	return &callError{fmt.Sprintf("listing webhooks of %q", organizationID), err}
 }
 
