@@ -36,24 +36,14 @@ func (s *scanner) peek() byte {
 	return 0
 }
 
-// kind names the kind of the value that follows, or returns "" if none does.
-func (s *scanner) kind() string {
-	switch s.peek() {
-	case '"':
-		return "a string"
-	case '{':
-		return "an object"
-	case '[':
-		return "an array"
-	case 't', 'f':
-		return "a boolean"
-	case 'n':
-		return "null"
-	case '-', '0', '1', '2', '3', '4', '5', '6', '7', '8', '9':
-		return "a number"
-	}
-	return ""
+var kinds = [256]string{
+	'"': "a string", '{': "an object", '[': "an array", 't': "a boolean", 'f': "a boolean", 'n': "null", '-': "a number",
+	'0': "a number", '1': "a number", '2': "a number", '3': "a number", '4': "a number",
+	'5': "a number", '6': "a number", '7': "a number", '8': "a number", '9': "a number",
 }
+
+// kind names the kind of the value that follows, or returns "" if none does.
+func (s *scanner) kind() string { return kinds[s.peek()] }
 
 // list reads an object or an array, up to last; each has to read one member or item.
 func (s *scanner) list(last byte, each func(i int) error) error {
@@ -89,25 +79,11 @@ func (s *scanner) name() ([]byte, error) {
 	return name, err
 }
 
-// plain marks the bytes that stand for themselves in a string, whatever surrounds them.
-var plain = func() (table [256]bool) {
-	for c := ' '; c < utf8.RuneSelf; c++ {
-		table[c] = c != '"' && c != '\\'
-	}
-	return table
-}()
-
 // quoted reads a string, without interpreting its escapes.
 func (s *scanner) quoted() (text []byte, escaped bool, err error) {
 	s.pos++ // the quote
 	start, ascii := s.pos, true
-	for {
-		for s.pos < len(s.data) && plain[s.data[s.pos]] {
-			s.pos++
-		}
-		if s.pos >= len(s.data) {
-			return nil, false, errTruncated
-		}
+	for ; s.pos < len(s.data); s.pos++ {
 		switch c := s.data[s.pos]; {
 		case c == '"':
 			text = s.data[start:s.pos]
@@ -118,13 +94,13 @@ func (s *scanner) quoted() (text []byte, escaped bool, err error) {
 		case c == '\\':
 			escaped = true
 			s.pos++
+		case c < ' ':
+			return nil, false, s.syntax()
 		case c >= utf8.RuneSelf:
 			ascii = false
-		default:
-			return nil, false, s.syntax() // a control character
 		}
-		s.pos++
 	}
+	return nil, false, errTruncated
 }
 
 // text reads a string. Without escapes the result is a part of the data.

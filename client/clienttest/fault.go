@@ -1,6 +1,7 @@
 package clienttest
 
 import (
+	"maps"
 	"net/http"
 	"net/http/httptest"
 	"strconv"
@@ -29,67 +30,59 @@ func Unavailable(retryAfter time.Duration) Fault {
 }
 
 func refuse(status int, retryAfter time.Duration, detail string) Fault {
-	return func(http.Handler) http.Handler {
-		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-			w.Header().Set("Retry-After", strconv.Itoa(int((retryAfter+time.Second-1)/time.Second)))
-			problem(w, r, status, detail)
-		})
-	}
+	return handle(func(w http.ResponseWriter, r *http.Request, _ http.Handler) {
+		w.Header().Set("Retry-After", strconv.Itoa(int((retryAfter+time.Second-1)/time.Second)))
+		problem(w, r, status, detail)
+	})
 }
 
 // Respond answers with this status, media type and body.
 func Respond(status int, contentType, body string) Fault {
-	return func(http.Handler) http.Handler {
-		return http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
-			w.Header().Set("Content-Type", contentType)
-			w.WriteHeader(status)
-			_, _ = w.Write([]byte(body))
-		})
-	}
+	return handle(func(w http.ResponseWriter, _ *http.Request, _ http.Handler) {
+		write(w, status, contentType, []byte(body))
+	})
 }
 
 // Slow answers properly, but only after d or when the client has gone.
 func Slow(d time.Duration) Fault {
-	return func(next http.Handler) http.Handler {
-		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-			select {
-			case <-time.After(d):
-				next.ServeHTTP(w, r)
-			case <-r.Context().Done():
-			}
-		})
-	}
+	return handle(func(w http.ResponseWriter, r *http.Request, next http.Handler) {
+		select {
+		case <-time.After(d):
+			next.ServeHTTP(w, r)
+		case <-r.Context().Done():
+		}
+	})
 }
 
 // Truncated announces the whole proper body, sends half of it and closes the connection.
 func Truncated() Fault {
-	return func(next http.Handler) http.Handler {
-		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-			whole := httptest.NewRecorder()
-			next.ServeHTTP(whole, r)
-			for name, values := range whole.Header() {
-				w.Header()[name] = values
-			}
-			w.Header().Set("Content-Length", strconv.Itoa(whole.Body.Len()))
-			w.WriteHeader(whole.Code)
-			_, _ = w.Write(whole.Body.Bytes()[:whole.Body.Len()/2])
-			_ = http.NewResponseController(w).Flush()
-			panic(http.ErrAbortHandler)
-		})
-	}
+	return handle(func(w http.ResponseWriter, r *http.Request, next http.Handler) {
+		whole := httptest.NewRecorder()
+		next.ServeHTTP(whole, r)
+		maps.Copy(w.Header(), whole.Header())
+		w.Header().Set("Content-Length", strconv.Itoa(whole.Body.Len()))
+		w.WriteHeader(whole.Code)
+		_, _ = w.Write(whole.Body.Bytes()[:whole.Body.Len()/2])
+		_ = http.NewResponseController(w).Flush()
+		panic(http.ErrAbortHandler)
+	})
 }
 
 // Cut closes the connection within the response's header. (Before its first byte, net/http's client would send the
 // request again by itself if the connection had served one before.)
 func Cut() Fault {
-	return func(http.Handler) http.Handler {
-		return http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
-			conn, _, err := http.NewResponseController(w).Hijack()
-			if err != nil {
-				panic(err)
-			}
-			_, _ = conn.Write([]byte("HTTP/1.1 200 OK\r\n"))
-			_ = conn.Close()
-		})
+	return handle(func(w http.ResponseWriter, _ *http.Request, _ http.Handler) {
+		conn, _, err := http.NewResponseController(w).Hijack()
+		if err != nil {
+			panic(err)
+		}
+		_, _ = conn.Write([]byte("HTTP/1.1 200 OK\r\n"))
+		_ = conn.Close()
+	})
+}
+
+func handle(serve func(w http.ResponseWriter, r *http.Request, next http.Handler)) Fault {
+	return func(next http.Handler) http.Handler {
+		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { serve(w, r, next) })
 	}
 }

@@ -1,6 +1,7 @@
 package clienttest
 
 import (
+	"cmp"
 	"encoding/json"
 	"net/http"
 	"strconv"
@@ -18,8 +19,7 @@ func (s *Server) list(w http.ResponseWriter, r *http.Request) {
 	s.mu.Unlock()
 	switch {
 	case s.laravel && r.URL.Path == "/login":
-		w.Header().Set("Content-Type", "text/html")
-		_, _ = w.Write([]byte("<!DOCTYPE html><title>Log in</title>"))
+		write(w, http.StatusOK, "text/html", []byte("<!DOCTYPE html><title>Log in</title>"))
 	case !ok || !below || r.Method != http.MethodGet:
 		s.fail(w, r, http.StatusNotFound, "there is no such path")
 	case bearer(r) != s.Token && s.laravel:
@@ -34,23 +34,21 @@ func (s *Server) list(w http.ResponseWriter, r *http.Request) {
 }
 
 func (s *Server) page(w http.ResponseWriter, r *http.Request, webhooks []packhooks.Webhook) {
-	size, from, query := 25, 0, r.URL.Query()
-	var err error
+	query, size := r.URL.Query(), 25
 	if s.laravel {
 		size = 15
 	}
 	if text := query.Get("per_page"); text != "" {
-		if size, err = strconv.Atoi(text); err != nil || size < 1 || size > 100 {
-			s.fail(w, r, http.StatusBadRequest, "a parameter is not valid", packhooks.ParameterError{Parameter: "per_page", Detail: "want 1 to 100"})
-			return
-		}
+		size, _ = strconv.Atoi(text)
 	}
-	if text := query.Get("cursor"); text != "" {
-		from, err = strconv.Atoi(text)
-		if err != nil && !s.laravel {
-			s.fail(w, r, http.StatusBadRequest, "a parameter is not valid", packhooks.ParameterError{Parameter: "cursor", Detail: "is not a cursor of this list"})
-			return
-		}
+	from, err := strconv.Atoi(cmp.Or(query.Get("cursor"), "0"))
+	switch {
+	case size < 1 || size > 100:
+		s.fail(w, r, http.StatusBadRequest, "a parameter is not valid", packhooks.ParameterError{Parameter: "per_page", Detail: "want 1 to 100"})
+		return
+	case err != nil && !s.laravel:
+		s.fail(w, r, http.StatusBadRequest, "a parameter is not valid", packhooks.ParameterError{Parameter: "cursor", Detail: "is not a cursor of this list"})
+		return
 	}
 	from = min(max(from, 0), len(webhooks))
 	end := min(from+size, len(webhooks))
@@ -77,7 +75,7 @@ func (s *Server) page(w http.ResponseWriter, r *http.Request, webhooks []packhoo
 			meta = []any{}
 		}
 	}
-	write(w, http.StatusOK, "application/json", map[string]any{"data": data, "links": links, "meta": meta})
+	writeJSON(w, http.StatusOK, "application/json", map[string]any{"data": data, "links": links, "meta": meta})
 }
 
 func (s *Server) link(r *http.Request, from, size int) string {
@@ -90,15 +88,15 @@ func (s *Server) link(r *http.Request, from, size int) string {
 
 // fail writes an error in the style of the server.
 func (s *Server) fail(w http.ResponseWriter, r *http.Request, status int, detail string, faults ...packhooks.ParameterError) {
-	if s.laravel {
-		errors := map[string][]string{}
-		for _, f := range faults {
-			errors[f.Parameter] = append(errors[f.Parameter], f.Detail)
-		}
-		write(w, status, "application/json", map[string]any{"message": detail, "errors": errors})
+	if !s.laravel {
+		problem(w, r, status, detail, faults...)
 		return
 	}
-	problem(w, r, status, detail, faults...)
+	errors := map[string][]string{}
+	for _, f := range faults {
+		errors[f.Parameter] = append(errors[f.Parameter], f.Detail)
+	}
+	writeJSON(w, status, "application/json", map[string]any{"message": detail, "errors": errors})
 }
 
 func problem(w http.ResponseWriter, r *http.Request, status int, detail string, faults ...packhooks.ParameterError) {
@@ -109,15 +107,19 @@ func problem(w http.ResponseWriter, r *http.Request, status int, detail string, 
 	if len(faults) > 0 {
 		p.Errors = &faults
 	}
-	write(w, status, "application/problem+json", p)
+	writeJSON(w, status, "application/problem+json", p)
 }
 
-func write(w http.ResponseWriter, status int, contentType string, body any) {
+func writeJSON(w http.ResponseWriter, status int, contentType string, body any) {
 	text, err := json.Marshal(body)
 	if err != nil {
 		panic(err)
 	}
+	write(w, status, contentType, text)
+}
+
+func write(w http.ResponseWriter, status int, contentType string, body []byte) {
 	w.Header().Set("Content-Type", contentType)
 	w.WriteHeader(status)
-	_, _ = w.Write(text)
+	_, _ = w.Write(body)
 }
