@@ -8,6 +8,7 @@ import (
 	"maps"
 	"net/http"
 	"net/url"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -169,11 +170,11 @@ func (k *contract) findSecurity(doc *openapi3.T) error {
 	return nil
 }
 
+var parameter = regexp.MustCompile(`\{.*\}`)
+
 // listPath is the list's path, below the base, for an organization.
 func (k *contract) listPath(organization string) string {
-	before, rest, _ := strings.Cut(k.path, "{")
-	_, after, _ := strings.Cut(rest, "}")
-	return before + url.PathEscape(organization) + after
+	return parameter.ReplaceAllLiteralString(k.path, url.PathEscape(organization))
 }
 
 // bounds returns the least, the most and the default page size, 0 where there is no parameter for it.
@@ -212,16 +213,15 @@ func (k *contract) locate(about string) (pointer string, class Class, ok bool) {
 	return pointer, class, node != nil
 }
 
+// child is a member of an object or an item of an array, by its token of a JSON pointer; nil when there is none.
 func child(node any, token string) any {
-	switch v := node.(type) {
-	case map[string]any:
-		return v[strings.NewReplacer("~1", "/", "~0", "~").Replace(token)]
-	case []any:
-		if i, err := strconv.Atoi(token); err == nil && i < len(v) {
-			return v[i]
+	if list, ok := node.([]any); ok {
+		if i, err := strconv.Atoi(token); err == nil && i < len(list) {
+			return list[i]
 		}
 	}
-	return nil
+	object, _ := node.(map[string]any)
+	return object[strings.NewReplacer("~1", "/", "~0", "~").Replace(token)]
 }
 
 func escape(token string) string { return strings.NewReplacer("~", "~0", "/", "~1").Replace(token) }

@@ -32,17 +32,17 @@ func firstPage(ctx context.Context, s *session) error {
 	case !json.Valid(a.body):
 		return failed(a, "the body is not JSON")
 	default:
-		if s.first, err = s.contract.parse(a); err == nil && a.status != http.StatusOK {
-			return failed(a, "status %d", a.status)
-		}
+		s.first, err = s.contract.parse(a)
 	}
-	if err != nil && (html || a.status == http.StatusNotFound || a.status == http.StatusGone) {
+	switch {
+	case err == nil && a.status != http.StatusOK:
+		return failed(a, "status %d", a.status)
+	case err == nil:
+		return nil
+	case html || a.status == http.StatusNotFound || a.status == http.StatusGone:
 		err = fmt.Errorf("%w The vendor announced the end of its REST API: this part may be gone", err)
 	}
-	if err != nil {
-		return &violation{outcome: Inconclusive, detail: err.Error(), response: a}
-	}
-	return nil
+	return &violation{outcome: Inconclusive, detail: err.Error(), response: a}
 }
 
 func walkForwards(_ context.Context, s *session) error {

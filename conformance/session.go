@@ -1,6 +1,7 @@
 package conformance
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -146,10 +147,7 @@ func (s *session) attempt(r *http.Request) (*response, error) {
 
 // retryAfter reads seconds or an HTTP-date (RFC 9110, section 10.2.3). Without the header it is a second.
 func retryAfter(value string) (time.Duration, bool) {
-	if value == "" {
-		return time.Second, true
-	}
-	if seconds, err := strconv.ParseUint(value, 10, 20); err == nil {
+	if seconds, err := strconv.ParseUint(cmp.Or(value, "1"), 10, 20); err == nil {
 		return time.Duration(seconds) * time.Second, true
 	}
 	at, err := http.ParseTime(value)
