@@ -1,6 +1,7 @@
 package packhooks
 
 import (
+	"cmp"
 	"context"
 	"net"
 	"net/url"
@@ -40,7 +41,8 @@ func New(token string, opts ...Option) (*Client, error) {
 	case token != "":
 		return nil, invalid("creating client: there are a token and a token source")
 	}
-	s := newSender(cfg)
+	s := &sender{config: cfg, client: *cfg.http}
+	s.client.CheckRedirect = s.checkRedirect
 	return &Client{func() *sender { return s }}, nil
 }
 
@@ -53,13 +55,8 @@ func (c *Client) CloseIdleConnections() {
 }
 
 func checkToken(token string) error {
-	if token == "" {
-		return invalid("the token is empty")
-	}
-	if !visible(token) || strings.Contains(token, " ") {
-		return invalid("the token holds a space, a line break or another character that a header cannot carry")
-	}
-	return nil
+	return cmp.Or(check(token != "", "the token is empty"), check(visible(token) && !strings.Contains(token, " "),
+		"the token holds a space, a line break or another character that a header cannot carry"))
 }
 
 // visible reports whether text is printable ASCII.
@@ -94,8 +91,5 @@ func origin(u *url.URL) string {
 }
 
 func portOf(u *url.URL) string {
-	if port := u.Port(); port != "" {
-		return port
-	}
-	return map[string]string{"http": "80", "https": "443"}[u.Scheme]
+	return cmp.Or(u.Port(), map[string]string{"http": "80", "https": "443"}[u.Scheme])
 }

@@ -1,7 +1,6 @@
 package packhooks
 
 import (
-	"context"
 	"errors"
 	"math"
 	"math/rand/v2"
@@ -55,18 +54,6 @@ func (s *sender) backoff(n int) time.Duration {
 
 func random(below time.Duration) time.Duration {
 	return rand.N(below + 1) //nolint:gosec // spreads load, guards nothing
-}
-
-// pause waits for d, or returns ctx's error as soon as it has one.
-func pause(ctx context.Context, d time.Duration) error {
-	timer := time.NewTimer(d)
-	defer timer.Stop()
-	select {
-	case <-timer.C:
-		return nil
-	case <-ctx.Done():
-		return ctx.Err()
-	}
 }
 
 // retryAfter reads the longest Retry-After: seconds, or an HTTP-date, which is taken relative to the server's own

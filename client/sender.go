@@ -21,12 +21,6 @@ type sender struct {
 	client http.Client
 }
 
-func newSender(cfg config) *sender {
-	s := &sender{config: cfg, client: *cfg.http}
-	s.client.CheckRedirect = s.checkRedirect
-	return s
-}
-
 // A response is a 2xx response with its whole body.
 type response struct {
 	Response
@@ -52,8 +46,10 @@ func (s *sender) send(req *http.Request, decode func(*response) error) error {
 			return err
 		}
 		last = err
-		if err := pause(req.Context(), wait); err != nil {
-			return interrupted(err, last, nil)
+		select {
+		case <-time.After(wait):
+		case <-req.Context().Done():
+			return interrupted(req.Context().Err(), last, nil)
 		}
 	}
 }

@@ -99,27 +99,23 @@ func (s *Server) Requests() []Request {
 	return slices.Clone(s.requests)
 }
 
+// serve notes r, and answers it by the fault that it is to meet, if any.
 func (s *Server) serve(w http.ResponseWriter, r *http.Request) {
-	fault, n := s.record(r)
-	w.Header().Set("X-Request-Id", fmt.Sprintf("clienttest-%d", n))
+	header := r.Header.Clone()
+	header.Del("Authorization")
+	var fault Fault
+	s.mu.Lock()
+	s.requests = append(s.requests, Request{r.Method, r.URL.EscapedPath(), r.URL.RawQuery, header, bearer(r)})
+	w.Header().Set("X-Request-Id", fmt.Sprintf("clienttest-%d", len(s.requests)))
+	if len(s.faults) > 0 {
+		fault, s.faults = s.faults[0], s.faults[1:]
+	}
+	s.mu.Unlock()
 	var handler http.Handler = http.HandlerFunc(s.list)
 	if fault != nil {
 		handler = fault(handler)
 	}
 	handler.ServeHTTP(w, r)
-}
-
-// record notes r, the nth request, and takes the fault that it is to meet, if any.
-func (s *Server) record(r *http.Request) (fault Fault, n int) {
-	header := r.Header.Clone()
-	header.Del("Authorization")
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.requests = append(s.requests, Request{r.Method, r.URL.EscapedPath(), r.URL.RawQuery, header, bearer(r)})
-	if len(s.faults) > 0 {
-		fault, s.faults = s.faults[0], s.faults[1:]
-	}
-	return fault, len(s.requests)
 }
 
 func bearer(r *http.Request) string {
