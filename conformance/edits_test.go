@@ -59,6 +59,14 @@ var edits = []struct {
 	{name: "422 for 400", edit: []string{"        '400':\n", "        '422':\n"}, fails: []string{"status", "bad-cursor", "bad-per-page", "bad-organization", "undeclared-parameter", "repeated-parameter", "malformed-query", "parameter-named", "problem", "precedence"}},
 	{name: "no 403", edit: []string{"        '403':\n          $ref: '#/components/responses/Forbidden'\n", ""}, fails: []string{"foreign-organization", "status"}},
 	{name: "an optional query parameter", edit: []string{"        - $ref: '#/components/parameters/PerPage'\n", "        - $ref: '#/components/parameters/PerPage'\n        - {name: enabled, in: query, schema: {type: boolean}}\n"}, fails: nil},
+	{
+		name: "no page size parameter", edit: []string{"        sizeParameter: per_page\n", "", "        - $ref: '#/components/parameters/PerPage'\n", ""},
+		fails: []string{"any-page-size", "bad-per-page", "per-page-default", "per-page-honoured", "repeated-parameter"},
+	},
+	{
+		name: "no cursor parameter", edit: []string{"        cursorParameter: cursor\n", "", "        - $ref: '#/components/parameters/Cursor'\n", ""},
+		fails: []string{"bad-cursor"},
+	},
 	{name: "HEAD", edit: []string{"  /organizations/{organizationId}/webhooks:\n", "  /organizations/{organizationId}/webhooks:\n    head: {responses: {'200': {description: OK}}}\n"}, fails: []string{"other-methods"}},
 	{name: "no security", edit: []string{"security:\n  - bearerAuth: []\n", "security: []\n"}, fails: []string{"first-page"}},
 	{

@@ -71,7 +71,7 @@ func (s *session) request(text string) (*http.Request, error) {
 		pairs = append(pairs, "{cursor}", k.cursor.Name, "{long}", tooLong(k.cursor), "{turned}", s.turnedCursor())
 	}
 	text = strings.NewReplacer(pairs...).Replace(text)
-	if strings.Contains(text, "{size}") {
+	if strings.Contains(text, "{") {
 		return nil, errNoSize
 	}
 	method, text, _ := strings.Cut(text, " ")
