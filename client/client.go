@@ -23,23 +23,18 @@ type Client struct {
 // invalid options are errors ([ErrInvalidArgument]). The token has to be empty with [WithTokenSource].
 func New(token string, opts ...Option) (*Client, error) {
 	cfg := defaults()
-	for _, opt := range opts {
-		if opt == nil {
-			return nil, invalid("creating client: an option is nil")
-		}
-		if err := opt(&cfg); err != nil {
-			return nil, &callError{"creating client", err}
-		}
-	}
+	err := apply(&cfg, opts)
 	switch {
+	case err != nil:
 	case cfg.token == nil:
-		if err := checkToken(token); err != nil {
-			return nil, &callError{"creating client", err}
-		}
+		err = checkToken(token)
 		fixed := NewSecret(token)
 		cfg.token = func(context.Context) (string, error) { return fixed.Reveal(), nil }
 	case token != "":
-		return nil, invalid("creating client: there are a token and a token source")
+		err = invalid("there are a token and a token source")
+	}
+	if err != nil {
+		return nil, &callError{"creating client", err}
 	}
 	s := &sender{config: cfg, client: *cfg.http}
 	s.client.CheckRedirect = s.checkRedirect

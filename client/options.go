@@ -70,27 +70,18 @@ func WithBaseURL(base string) Option {
 //
 // The default has the settings of http.DefaultTransport, proxies included, and keeps up to 64 idle connections.
 func WithHTTPClient(hc *http.Client) Option {
-	return func(c *config) error {
-		c.http = hc
-		return check(hc != nil, "the HTTP client is nil")
-	}
+	return option(hc != nil, func(c *config) { c.http = hc }, "the HTTP client is nil")
 }
 
 // WithTokenSource gets the token of each attempt from source, which may be called concurrently. An error of source
 // ends the call; errors.Is and errors.As find it.
 func WithTokenSource(source func(ctx context.Context) (token string, err error)) Option {
-	return func(c *config) error {
-		c.token = source
-		return check(source != nil, "the token source is nil")
-	}
+	return option(source != nil, func(c *config) { c.token = source }, "the token source is nil")
 }
 
 // WithMaxAttempts sends a request at most n times, redirects not counted. 1 turns retries off. The default is 8.
 func WithMaxAttempts(n int) Option {
-	return func(c *config) error {
-		c.maxAttempts = n
-		return check(n >= 1 && n <= math.MaxInt32, "max attempts %d: want at least 1", n)
-	}
+	return option(n >= 1 && n <= math.MaxInt32, func(c *config) { c.maxAttempts = n }, "max attempts %d: want at least 1", n)
 }
 
 // WithBackoff waits shortest after the first failure and twice as long after each further one, up to longest. Up to
@@ -98,45 +89,32 @@ func WithMaxAttempts(n int) Option {
 //
 // The default is 100 ms and 2 s. With 8 attempts that is 3.5 to 7.1 s in all: enough for the restart of a server.
 func WithBackoff(shortest, longest time.Duration) Option {
-	return func(c *config) error {
-		c.minWait, c.maxWait = shortest, longest
-		return check(shortest > 0 && longest >= shortest, "backoff of %v to %v: want 0 < shortest <= longest", shortest, longest)
-	}
+	return option(shortest > 0 && longest >= shortest, func(c *config) { c.minWait, c.maxWait = shortest, longest },
+		"backoff of %v to %v: want 0 < shortest <= longest", shortest, longest)
 }
 
 // WithMaxRetryAfter sets the longest Retry-After (RFC 9110, section 10.2.3) that is waited for. The wait is the
 // server's time and, at random, up to as much again. A longer Retry-After, or one beyond the context's deadline,
 // ends the call at once with the *Error. The default is 60 s.
 func WithMaxRetryAfter(limit time.Duration) Option {
-	return func(c *config) error {
-		c.maxRetryAfter = limit
-		return check(limit >= 0, "max Retry-After %v: want at least 0", limit)
-	}
+	return option(limit >= 0, func(c *config) { c.maxRetryAfter = limit }, "max Retry-After %v: want at least 0", limit)
 }
 
 // WithAttemptTimeout limits each attempt, reading the body included, to d. The default is 30 s.
 func WithAttemptTimeout(d time.Duration) Option {
-	return func(c *config) error {
-		c.attemptTimeout = d
-		return check(d > 0, "attempt timeout %v: want more than 0", d)
-	}
+	return option(d > 0, func(c *config) { c.attemptTimeout = d }, "attempt timeout %v: want more than 0", d)
 }
 
 // WithMaxResponseBytes limits a response body to n bytes, after decompression. A larger one is ErrResponseTooLarge.
 // The default is 10 MiB: the largest page that the contract allows has 4.9 MB, and a usual one of 100 webhooks 25 kB.
 func WithMaxResponseBytes(n int64) Option {
-	return func(c *config) error {
-		c.maxBytes = n
-		return check(n >= 1 && n < math.MaxInt64, "max response bytes %d: want at least 1", n)
-	}
+	return option(n >= 1 && n < math.MaxInt64, func(c *config) { c.maxBytes = n }, "max response bytes %d: want at least 1", n)
 }
 
 // WithUserAgent puts product, such as "shop/1.4", before this package's own User-Agent.
 func WithUserAgent(product string) Option {
-	return func(c *config) error {
-		c.userAgent = product + " " + c.userAgent
-		return check(product != "" && visible(product), "user agent %q: want printable ASCII", product)
-	}
+	return option(product != "" && visible(product), func(c *config) { c.userAgent = product + " " + c.userAgent },
+		"user agent %q: want printable ASCII", product)
 }
 
 // WithLogger logs each attempt at debug level: method, path, status, duration and request id, but neither the token
@@ -170,10 +148,28 @@ type Attempt struct {
 
 // WithAttemptHook calls hook after each attempt, in the goroutine of the call: for metrics, say.
 func WithAttemptHook(hook func(ctx context.Context, a Attempt)) Option {
-	return func(c *config) error {
-		c.hooks = append(c.hooks, hook)
-		return check(hook != nil, "the attempt hook is nil")
+	return option(hook != nil, func(c *config) { c.hooks = append(c.hooks, hook) }, "the attempt hook is nil")
+}
+
+// option returns an option that is valid if ok, or the error of format and args.
+func option[T any](ok bool, set func(*T), format string, args ...any) func(*T) error {
+	return func(to *T) error {
+		set(to)
+		return check(ok, format, args...)
 	}
+}
+
+// apply applies opts to what they set.
+func apply[T any, O ~func(*T) error](to *T, opts []O) error {
+	for _, opt := range opts {
+		if opt == nil {
+			return invalid("an option is nil")
+		}
+		if err := opt(to); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 func check(ok bool, format string, args ...any) error {

@@ -28,7 +28,8 @@ func newError(req *http.Request, resp *http.Response, token string, limit int64)
 		RetryAfter: retryAfter(resp.Header),
 	}
 	e.Problem = parseProblem(body)
-	if text := strings.TrimSpace(string(body)); e.Problem == nil && e.mediaType() == "text/plain" && !strings.ContainsAny(text[:min(1, len(text))], "{[\"<") {
+	text := strings.TrimSpace(string(body))
+	if e.Problem == nil && e.mediaType() == "text/plain" && !strings.ContainsAny(text[:min(1, len(text))], "{[\"<") {
 		e.Problem = &Problem{Detail: text}
 	}
 	e.Problem = e.Problem.complete(resp.StatusCode, token)

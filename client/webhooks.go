@@ -45,24 +45,14 @@ type ListOption func(*ListOptions) error
 
 // NewListOptions applies opts. Invalid options are errors ([ErrInvalidArgument]).
 func NewListOptions(opts ...ListOption) (o ListOptions, err error) {
-	for _, opt := range opts {
-		if opt == nil {
-			return o, invalid("an option is nil")
-		}
-		if err := opt(&o); err != nil {
-			return o, err
-		}
-	}
-	return o, nil
+	err = apply(&o, opts)
+	return o, err
 }
 
 // PerPage asks for pages of at most n webhooks. The contract's default is 25 and its maximum 100. Without it, the
 // server decides.
 func PerPage(n int) ListOption {
-	return func(o *ListOptions) error {
-		o.PerPage = n
-		return check(n >= 1 && n <= math.MaxInt32, "%d webhooks per page: want at least 1", n)
-	}
+	return option(n >= 1 && n <= math.MaxInt32, func(o *ListOptions) { o.PerPage = n }, "%d webhooks per page: want at least 1", n)
 }
 
 // FromPage begins at the page of link, which is the Prev or Next of an earlier page. The page size of the link
@@ -78,10 +68,7 @@ func FromPage(link string) ListOption {
 
 // WithRequestID sends id as X-Request-Id, for the server's log.
 func WithRequestID(id string) ListOption {
-	return func(o *ListOptions) error {
-		o.RequestID = id
-		return check(id != "" && visible(id), "the request id is not printable ASCII")
-	}
+	return option(id != "" && visible(id), func(o *ListOptions) { o.RequestID = id }, "the request id is not printable ASCII")
 }
 
 // WithHeader sends a further header with each request of the call. Those that this package sets, or that change how

@@ -44,10 +44,10 @@ func (s *Server) page(w http.ResponseWriter, r *http.Request, webhooks []packhoo
 	from, err := strconv.Atoi(cmp.Or(query.Get("cursor"), "0"))
 	switch {
 	case size < 1 || size > 100:
-		s.fail(w, r, http.StatusBadRequest, "a parameter is not valid", packhooks.ParameterError{Parameter: "per_page", Detail: "want 1 to 100"})
+		s.refuse(w, r, "per_page", "want 1 to 100")
 		return
 	case err != nil && !s.laravel:
-		s.fail(w, r, http.StatusBadRequest, "a parameter is not valid", packhooks.ParameterError{Parameter: "cursor", Detail: "is not a cursor of this list"})
+		s.refuse(w, r, "cursor", "is not a cursor of this list")
 		return
 	}
 	from = min(max(from, 0), len(webhooks))
@@ -84,6 +84,10 @@ func (s *Server) link(r *http.Request, from, size int) string {
 		return link
 	}
 	return link + "&per_page=" + strconv.Itoa(size)
+}
+
+func (s *Server) refuse(w http.ResponseWriter, r *http.Request, parameter, detail string) {
+	s.fail(w, r, http.StatusBadRequest, "a parameter is not valid", packhooks.ParameterError{Parameter: parameter, Detail: detail})
 }
 
 // fail writes an error in the style of the server.
