@@ -101,7 +101,7 @@ func (s *session) check(ctx context.Context, row check) Check {
 
 // observed is what all responses together showed of a check.
 func (s *session) observed(row check) error {
-	switch v := s.violations[row.id]; {
+	switch v, looked := s.noted[row.id]; {
 	case v != nil:
 		if row.id == "extra-fields" || row.id == "deprecation" {
 			v.outcome = Advice
@@ -109,7 +109,7 @@ func (s *session) observed(row check) error {
 		return v
 	case s.webhooks.Load() == 0 && (row.about == "webhook" || row.about == "secret"):
 		return errors.New("no webhook was seen: choose an organization that has some")
-	case row.class == Unsafe && !s.seen[row.id]:
+	case row.class == Unsafe && !looked:
 		return errors.New("no request could be made that would have shown it")
 	}
 	return nil

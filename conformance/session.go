@@ -36,10 +36,9 @@ type session struct {
 	first               *page // the first page, without parameters
 	plain, small, large *walk
 
-	mu         sync.Mutex            // guards what is below: one check reads in parallel
-	seen       map[string]bool       // which checks of every response had one to look at
-	secrets    map[string]bool       // the token and the signing secrets that were met
-	violations map[string]*violation // what a response showed, by the id of the check
+	mu      sync.Mutex            // guards what is below: one check reads in parallel
+	secrets map[string]bool       // the token and the signing secrets that were met
+	noted   map[string]*violation // what the responses showed, by the id of the check; nil when nothing is wrong
 }
 
 // response is what came back, read whole.
@@ -66,7 +65,7 @@ func newSession(cfg Config) (*session, error) {
 	s := &session{
 		cfg: cfg, base: base, contract: k, client: &client,
 		limiter: rate.NewLimiter(rate.Limit(cfg.Rate), parallelReads),
-		seen:    map[string]bool{}, secrets: map[string]bool{}, violations: map[string]*violation{},
+		secrets: map[string]bool{}, noted: map[string]*violation{},
 	}
 	s.keepSecret(cfg.Token)
 	return s, nil

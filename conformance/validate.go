@@ -48,13 +48,13 @@ func (s *session) validate(a *response) {
 func (s *session) note(check string, a *response, bad bool, format string, args ...any) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.seen[check] = true
-	switch v := s.violations[check]; {
-	case !bad:
-	case v != nil:
+	switch v := s.noted[check]; {
+	case v != nil && bad:
 		v.more++
-	default:
-		s.violations[check] = &violation{outcome: Fail, detail: fmt.Sprintf(format, args...), response: a}
+	case bad:
+		s.noted[check] = &violation{outcome: Fail, detail: fmt.Sprintf(format, args...), response: a}
+	case v == nil:
+		s.noted[check] = nil
 	}
 }
 

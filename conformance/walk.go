@@ -95,22 +95,19 @@ func (s *session) follow(ctx context.Context, p *page, link string) (*page, erro
 }
 
 // complete compares the walks: whatever was lost or came twice in one of them cannot be relied on in any.
-func complete(ctx context.Context, s *session) error {
+func complete(ctx context.Context, s *session) (err error) {
 	if s.plain.err != nil {
 		return errNoWalk
 	}
 	for _, w := range []*walk{s.plain, s.small, s.large} {
-		if len(w.pages) == 0 || w.err != nil {
-			continue
-		}
-		if err := s.compare(w); err != nil {
-			if !slices.Equal(s.walk(ctx, "", len(s.plain.pages)).ids, s.plain.ids) {
-				err = errors.New("the list changes while it is read: run the check again")
-			}
-			return err
+		if err == nil && w.err == nil {
+			err = s.compare(w)
 		}
 	}
-	return nil
+	if err != nil && !slices.Equal(s.walk(ctx, "", len(s.plain.pages)).ids, s.plain.ids) {
+		err = errors.New("the list changes while it is read: run the check again")
+	}
+	return err
 }
 
 // compare fails when a webhook comes twice in w, or when the walk without parameters and w have not the same.
