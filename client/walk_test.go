@@ -97,6 +97,22 @@ func TestWalkByHandMeetsALoop(t *testing.T) {
 	}
 }
 
+// A list may change while it is read: what the first walk passed in one order, the second may pass in another.
+func TestTwoWalksFromOnePageAreNoLoop(t *testing.T) {
+	links := map[string]string{"": "?c=a", "c=a": "?c=b", "c=b": "?c=c"}
+	url := serve(t, func(w http.ResponseWriter, r *http.Request) { _, _ = w.Write([]byte(body(links[r.URL.RawQuery]))) })
+	first, err := newClientOf(t, testToken, url).ListWebhooks(t.Context(), "acme")
+	for _, changed := range []map[string]string{links, {"c=a": "?c=c", "c=c": "?c=b"}} {
+		links = changed
+		for page := first; err == nil && page.Next != ""; {
+			page, err = page.NextPage(t.Context())
+		}
+	}
+	if err != nil {
+		t.Error(err)
+	}
+}
+
 func TestFromPageResumes(t *testing.T) {
 	all := clienttest.Webhooks(10)
 	srv := clienttest.NewServer(t, clienttest.WithWebhooks("acme", all...), clienttest.WithWebhooks("other", all...))
