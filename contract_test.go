@@ -1,6 +1,7 @@
 package packhooks_test
 
 import (
+	"fmt"
 	"go/ast"
 	"go/parser"
 	"go/token"
@@ -61,6 +62,53 @@ func TestTheServerReadsEveryParameter(t *testing.T) {
 	})
 	if declared == 0 {
 		t.Error("gen/serverapi has no parameters: this test looks in the wrong place")
+	}
+}
+
+// A property that the contract gains and the server does not fill would be sent as Go's zero value, and fit. A webhook is
+// decoded from its document, with every property that it has.
+func TestTheServerFillsEveryProperty(t *testing.T) {
+	fields := make(map[string][]string)
+	inspect(t, "gen/serverapi", func(n ast.Node) {
+		spec, ok := n.(*ast.TypeSpec)
+		if !ok {
+			return
+		}
+		object, ok := spec.Type.(*ast.StructType)
+		if !ok {
+			return
+		}
+		for _, field := range object.Fields.List {
+			for _, name := range field.Names {
+				fields[spec.Name.Name] = append(fields[spec.Name.Name], name.Name)
+			}
+		}
+	})
+	filled := 0
+	inspect(t, "server", func(n ast.Node) {
+		literal, ok := n.(*ast.CompositeLit)
+		if !ok {
+			return
+		}
+		of, ok := literal.Type.(*ast.SelectorExpr)
+		if !ok || fmt.Sprint(of.X) != "serverapi" || of.Sel.Name == "Webhook" {
+			return
+		}
+		set := make(map[string]bool)
+		for _, e := range literal.Elts {
+			if pair, ok := e.(*ast.KeyValueExpr); ok {
+				set[fmt.Sprint(pair.Key)] = true
+			}
+		}
+		for _, name := range fields[of.Sel.Name] {
+			filled++
+			if !set[name] {
+				t.Errorf("package server makes a %s without %s, which the contract declares", of.Sel.Name, name)
+			}
+		}
+	})
+	if filled == 0 {
+		t.Error("package server makes nothing of gen/serverapi: this test looks in the wrong place")
 	}
 }
 

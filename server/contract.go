@@ -5,13 +5,13 @@ import (
 	"fmt"
 	"net/url"
 	"slices"
+	"strings"
 
 	"github.com/getkin/kin-openapi/openapi3"
 	"github.com/getkin/kin-openapi/openapi3filter"
 	"github.com/getkin/kin-openapi/routers"
 	"github.com/labstack/echo/v4"
 
-	"github.com/packhooks/packhooks/api"
 	"github.com/packhooks/packhooks/gen/serverapi"
 )
 
@@ -21,17 +21,27 @@ const organizationParam = "organizationId"
 // operation is an operation of the contract at run time.
 type operation struct {
 	route   *routers.Route
-	query   map[string]*openapi3.Parameter
+	query   map[string]queryParameter
 	names   []string // of the query parameters
 	hasBody bool
 }
 
-// loadOperations reads the operations of the contract, by id.
-func loadOperations() (map[string]*operation, error) {
-	doc, err := api.Load()
-	if err != nil {
-		return nil, err
+// queryParameter is the schema of one value. A list has any number of values, each with the name before it.
+type queryParameter struct {
+	value *openapi3.Schema
+	list  bool
+}
+
+func newQueryParameter(p *openapi3.Parameter) queryParameter {
+	schema := p.Schema.Value
+	if schema.Type.Is(openapi3.TypeArray) && (p.Explode == nil || *p.Explode) {
+		return queryParameter{schema.Items.Value, true}
 	}
+	return queryParameter{schema, false}
+}
+
+// loadOperations reads the operations of the contract, by id.
+func loadOperations(doc *openapi3.T) (map[string]*operation, error) {
 	operations := map[string]*operation{}
 	for path, item := range doc.Paths.Map() {
 		for method, o := range item.Operations() {
@@ -39,14 +49,20 @@ func loadOperations() (map[string]*operation, error) {
 			if params.GetByInAndName(openapi3.ParameterInPath, organizationParam) == nil {
 				return nil, fmt.Errorf("loading contract: %s %s has no path parameter %q to authorize by", method, path, organizationParam)
 			}
+			if !bearerOnly(doc, o) {
+				return nil, fmt.Errorf("loading contract: %s %s is not secured by a bearer token alone, and this server authenticates no other way", method, path)
+			}
 			op := &operation{
 				route:   &routers.Route{Spec: doc, Path: path, PathItem: item, Method: method, Operation: o},
-				query:   map[string]*openapi3.Parameter{},
+				query:   map[string]queryParameter{},
 				hasBody: o.RequestBody != nil,
 			}
 			for _, p := range params {
+				if p.Value.Schema == nil {
+					return nil, fmt.Errorf("loading contract: %s %s: parameter %q has no schema", method, path, p.Value.Name)
+				}
 				if p.Value.In == openapi3.ParameterInQuery {
-					op.query[p.Value.Name] = p.Value
+					op.query[p.Value.Name] = newQueryParameter(p.Value)
 					op.names = append(op.names, fmt.Sprintf("%q", p.Value.Name))
 				}
 			}
@@ -55,6 +71,22 @@ func loadOperations() (map[string]*operation, error) {
 		}
 	}
 	return operations, nil
+}
+
+// bearerOnly reports whether an operation asks for a bearer token and accepts nothing else.
+func bearerOnly(doc *openapi3.T, o *openapi3.Operation) bool {
+	security := doc.Security
+	if o.Security != nil {
+		security = *o.Security
+	}
+	if len(security) != 1 || len(security[0]) != 1 {
+		return false
+	}
+	for name := range security[0] {
+		scheme := doc.Components.SecuritySchemes[name]
+		return scheme != nil && scheme.Value.Type == "http" && strings.EqualFold(scheme.Value.Scheme, "bearer")
+	}
+	return false
 }
 
 // options let kin-openapi validate all parameters before it reports. Who asks is known by then: its own authentication

@@ -5,7 +5,10 @@ import (
 	"encoding/base64"
 	"encoding/binary"
 	"errors"
+	"fmt"
 	"time"
+
+	"github.com/getkin/kin-openapi/openapi3"
 
 	"github.com/packhooks/packhooks/server/store"
 )
@@ -13,7 +16,7 @@ import (
 // cursor is a bound in an organization's list and the side of it on which the page lies.
 //
 // On the wire it is the base64url of: version (1 byte), side (1), check (8), microseconds since 1970 (8, big endian),
-// id (1 to 128). That is 195 characters at most. The check is a hash of the organization and of all the rest: it
+// id. The check is a hash of the organization and of all the rest: it
 // finds cursors that were changed or taken elsewhere by mistake, and protects nothing, as a cursor only ever reads
 // what its token may read.
 type cursor struct {
@@ -37,14 +40,24 @@ const (
 	cursorVersion = 1
 	cursorCheck   = 8
 	cursorHead    = 2 + cursorCheck + 8
-	maxID         = 128
 )
 
 var errCursor = errors.New("not a cursor of this organization's list; take it from links.prev or links.next unchanged")
 
+// checkCursorLength refuses a contract by which a webhook may have an id that no cursor can hold.
+func checkCursorLength(id, cursor *openapi3.Schema) error {
+	if id.MaxLength == nil {
+		return errors.New("loading contract: the id of a webhook has no maxLength, and a cursor holds an id")
+	}
+	if n := base64.RawURLEncoding.EncodedLen(cursorHead + int(*id.MaxLength)); n > int(*cursor.MaxLength) { //nolint:gosec // lengths
+		return fmt.Errorf("loading contract: a cursor takes up to %d characters for an id of %d, and the contract allows %d", n, *id.MaxLength, *cursor.MaxLength)
+	}
+	return nil
+}
+
 // format writes c for the organization's list. The same c gives the same text.
 func (c cursor) format(organizationID string) string {
-	b := append(make([]byte, 0, cursorHead+maxID), cursorVersion, c.side())
+	b := append(make([]byte, 0, cursorHead+len(c.bound.ID)), cursorVersion, c.side())
 	b = append(b, make([]byte, cursorCheck)...)
 	b = binary.BigEndian.AppendUint64(b, uint64(c.bound.CreatedAt.UnixMicro()))
 	b = append(b, c.bound.ID...)
@@ -52,10 +65,11 @@ func (c cursor) format(organizationID string) string {
 	return base64.RawURLEncoding.EncodeToString(b)
 }
 
-// parseCursor reads what format wrote for the same organization, and refuses everything else.
-func parseCursor(text, organizationID string) (cursor, error) {
+// parseCursor reads what format wrote for the same organization, and refuses everything else. A cursor may be forged: its
+// id is held to the contract.
+func parseCursor(text, organizationID string, id *openapi3.Schema) (cursor, error) {
 	b, err := base64.RawURLEncoding.DecodeString(text)
-	if err != nil || len(b) <= cursorHead || len(b) > cursorHead+maxID {
+	if err != nil || len(b) <= cursorHead {
 		return cursor{}, errCursor
 	}
 	c := cursor{backward: b[1] > 2, bound: store.Bound{
@@ -63,7 +77,7 @@ func parseCursor(text, organizationID string) (cursor, error) {
 		ID:        string(b[cursorHead:]),
 		After:     b[1]%2 == 1,
 	}}
-	if !printableASCII(c.bound.ID) || c.format(organizationID) != text {
+	if id.VisitJSONString(c.bound.ID) != nil || c.format(organizationID) != text {
 		return cursor{}, errCursor
 	}
 	return c, nil
@@ -77,14 +91,4 @@ func checkOf(organizationID string, b []byte) []byte {
 	h.Write(b[:2])
 	h.Write(b[2+cursorCheck:])
 	return h.Sum(nil)[:cursorCheck]
-}
-
-// printableASCII is what the contract makes of an id; a cursor may be forged, and no store keeps anything else.
-func printableASCII(s string) bool {
-	for _, b := range []byte(s) {
-		if b < ' ' || b > '~' {
-			return false
-		}
-	}
-	return true
 }

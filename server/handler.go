@@ -2,7 +2,11 @@ package server
 
 import (
 	"context"
+	"errors"
 
+	"github.com/getkin/kin-openapi/openapi3"
+
+	"github.com/packhooks/packhooks/api"
 	"github.com/packhooks/packhooks/gen/serverapi"
 	"github.com/packhooks/packhooks/server/store"
 )
@@ -11,13 +15,28 @@ import (
 type handler struct {
 	webhooks store.Lister
 	baseURL  string
+	listing  *api.Listing
+	id       *openapi3.Schema // of a webhook
+}
+
+func newHandler(config Config, doc *openapi3.T) (*handler, error) {
+	listing, err := api.LoadListing()
+	if err != nil {
+		return nil, err
+	}
+	webhook := doc.Components.Schemas["Webhook"]
+	if webhook == nil || webhook.Value.Properties["id"] == nil {
+		return nil, errors.New("loading contract: no schema Webhook with an id")
+	}
+	h := &handler{admittedLister{config.Webhooks}, config.PublicURL + config.BasePath, listing, webhook.Value.Properties["id"].Value}
+	return h, checkCursorLength(h.id, listing.Cursor)
 }
 
 var _ serverapi.StrictServerInterface = (*handler)(nil)
 
-// ListWebhooks answers GET /organizations/{organizationId}/webhooks.
+// ListWebhooks answers a page of webhooks.
 func (h *handler) ListWebhooks(ctx context.Context, request serverapi.ListWebhooksRequestObject) (serverapi.ListWebhooksResponseObject, error) {
-	query, err := pageQuery(request)
+	query, err := h.pageQuery(request)
 	if err != nil {
 		return nil, err
 	}
@@ -41,14 +60,14 @@ func (h *handler) ListWebhooks(ctx context.Context, request serverapi.ListWebhoo
 }
 
 // pageQuery is what a request asks of the store. Its page size is there: the contract has a default.
-func pageQuery(request serverapi.ListWebhooksRequestObject) (store.PageQuery, error) {
+func (h *handler) pageQuery(request serverapi.ListWebhooksRequestObject) (store.PageQuery, error) {
 	query := store.PageQuery{OrganizationID: request.OrganizationID, Limit: int(*request.Params.PerPage)}
 	if request.Params.Cursor == nil {
 		return query, nil
 	}
-	c, err := parseCursor(*request.Params.Cursor, request.OrganizationID)
+	c, err := parseCursor(*request.Params.Cursor, request.OrganizationID, h.id)
 	if err != nil {
-		return query, badParameters(serverapi.ParameterError{Parameter: "cursor", Detail: err.Error()})
+		return query, badParameters(serverapi.ParameterError{Parameter: h.listing.CursorParameter, Detail: err.Error()})
 	}
 	query.Bound, query.Backward = c.bound, c.backward
 	return query, nil

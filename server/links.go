@@ -21,20 +21,18 @@ func (h *handler) pageLinks(requested url.Values, query store.PageQuery, page st
 	}
 	others := make(url.Values, len(requested)+1)
 	maps.Copy(others, requested)
-	delete(others, "cursor")
-	others.Set("per_page", strconv.Itoa(query.Limit))
-	begin := h.baseURL + "/organizations/" + url.PathEscape(query.OrganizationID) + "/webhooks?cursor="
+	delete(others, h.listing.CursorParameter)
+	others.Set(h.listing.SizeParameter, strconv.Itoa(query.Limit))
+	begin := h.baseURL + h.listing.PathOf(query.OrganizationID) + "?" + h.listing.CursorParameter + "="
 	end := "&" + others.Encode()
-	var links serverapi.PageLinks
-	if page.HasPrev {
-		link := begin + prev.format(query.OrganizationID) + end
-		links.Prev = &link
+	link := func(exists bool, c cursor) *string {
+		if !exists {
+			return nil
+		}
+		text := begin + c.format(query.OrganizationID) + end
+		return &text
 	}
-	if page.HasNext {
-		link := begin + next.format(query.OrganizationID) + end
-		links.Next = &link
-	}
-	return links
+	return serverapi.PageLinks{Prev: link(page.HasPrev, prev), Next: link(page.HasNext, next)}
 }
 
 // linkHeader says the links once more as a Link header (RFC 8288), or nil where there is none.

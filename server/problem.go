@@ -22,7 +22,7 @@ type problem struct {
 	status int
 	detail string
 	header map[string]string
-	params []serverapi.ParameterError
+	params *[]serverapi.ParameterError
 	cause  error // for the log alone
 }
 
@@ -38,7 +38,7 @@ func badParameters(params ...serverapi.ParameterError) *problem {
 	for i, p := range params {
 		names[i] = strconv.Quote(p.Parameter)
 	}
-	return &problem{status: http.StatusBadRequest, detail: "invalid parameter " + strings.Join(names, ", "), params: params}
+	return &problem{status: http.StatusBadRequest, detail: "invalid parameter " + strings.Join(names, ", "), params: &params}
 }
 
 func unauthorized(challenge, detail string) *problem {
@@ -84,9 +84,7 @@ func respondProblem(err error, c echo.Context) {
 		Detail:    p.detail,
 		Instance:  c.Request().URL.EscapedPath(),
 		RequestID: x.requestID,
-	}
-	if len(p.params) > 0 {
-		body.Errors = &p.params
+		Errors:    p.params,
 	}
 	c.Response().Header().Del("Link") // of a page that could not be sent
 	c.Response().Header().Del("Content-Length")

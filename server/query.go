@@ -22,7 +22,7 @@ func (op *operation) readQuery(raw string) (url.Values, []serverapi.ParameterErr
 	var violations []serverapi.ParameterError
 	for pair := range strings.SplitSeq(raw, "&") {
 		name, value, violation := op.readPair(pair)
-		if violation == "" && query.Has(name) {
+		if violation == "" && query.Has(name) && !op.query[name].list {
 			violation = "given more than once"
 		}
 		if violation != "" {
@@ -44,19 +44,19 @@ func (op *operation) readPair(pair string) (name, value, violation string) {
 	rawName, rawValue, _ := strings.Cut(pair, "=")
 	name, nameErr := url.QueryUnescape(rawName)
 	value, valueErr := url.QueryUnescape(rawValue)
-	param := op.query[name]
+	param, declared := op.query[name]
 	switch {
 	case nameErr != nil:
 		return rawName, "", "malformed percent-encoding"
 	case strings.Contains(pair, ";"):
 		return name, "", "escape semicolons as %3B"
-	case param == nil:
+	case !declared:
 		return name, "", "no such query parameter; there is " + strings.Join(op.names, ", ")
 	case valueErr != nil:
 		return name, "", "malformed percent-encoding"
 	case value == "":
 		return name, "", "empty value; leave the parameter out instead"
-	case param.Schema.Value.Type.Is(openapi3.TypeInteger) && !decimal.MatchString(value):
+	case param.value.Type.Is(openapi3.TypeInteger) && !decimal.MatchString(value):
 		return name, "", "not a whole number in plain decimal digits"
 	}
 	return name, value, ""

@@ -15,6 +15,7 @@
 package server
 
 import (
+	"errors"
 	"fmt"
 	"log/slog"
 	"net/http"
@@ -25,6 +26,7 @@ import (
 
 	"github.com/labstack/echo/v4"
 
+	"github.com/packhooks/packhooks/api"
 	"github.com/packhooks/packhooks/gen/serverapi"
 	"github.com/packhooks/packhooks/server/store"
 )
@@ -129,9 +131,21 @@ func New(config Config) (http.Handler, error) {
 	if err != nil {
 		return nil, err
 	}
-	operations, err := loadOperations()
+	doc, err := api.Load()
 	if err != nil {
 		return nil, err
+	}
+	operations, err := loadOperations(doc)
+	if err != nil {
+		return nil, err
+	}
+	handler, err := newHandler(config, doc)
+	if err != nil {
+		return nil, err
+	}
+	requestID := doc.Components.Headers["XRequestId"]
+	if requestID == nil {
+		return nil, errors.New("loading contract: no header XRequestId, by which requests are named")
 	}
 	e := echo.New()
 	e.HTTPErrorHandler = respondProblem
@@ -147,21 +161,18 @@ func New(config Config) (http.Handler, error) {
 			authorize,                   // last, so that a malformed organization is a 400
 		}
 	}
-	serverapi.RegisterHandlersWithOptions(e, serverapi.NewStrictHandler(&handler{
-		webhooks: admittedLister{config.Webhooks},
-		baseURL:  config.PublicURL + config.BasePath,
-	}, nil), serverapi.RegisterHandlersOptions{BaseURL: config.BasePath, OperationMiddlewares: middlewares})
+	serverapi.RegisterHandlersWithOptions(e, serverapi.NewStrictHandler(handler, nil), serverapi.RegisterHandlersOptions{BaseURL: config.BasePath, OperationMiddlewares: middlewares})
 	if !config.NoDocs {
 		if err := registerDocs(e, config.BasePath, config.DocsOrganization); err != nil {
 			return nil, err
 		}
 	}
 	e.Use(
-		identify,                 // first, so that everything after can name the request
-		logAccess(config.Logger), // outside of what may fail or panic, so that it sees the outcome
-		recoverPanic,             // before any code that could panic
-		matchRoute(e),            // 404 and 405 come before 401: which paths exist is no secret
-		admission.admit,          // before anything that costs, and until the response is written
+		identify(requestID.Value.Schema.Value), // first, so that everything after can name the request
+		logAccess(config.Logger),               // outside of what may fail or panic, so that it sees the outcome
+		recoverPanic,                           // before any code that could panic
+		matchRoute(e),                          // 404 and 405 come before 401: which paths exist is no secret
+		admission.admit,                        // before anything that costs, and until the response is written
 	)
 	return e, nil
 }

@@ -4,9 +4,9 @@ import (
 	"context"
 	"crypto/rand"
 	"net/url"
-	"regexp"
 	"strings"
 
+	"github.com/getkin/kin-openapi/openapi3"
 	"github.com/labstack/echo/v4"
 
 	"github.com/packhooks/packhooks/server/store"
@@ -44,21 +44,21 @@ func stateOf(ctx context.Context) *requestState {
 	return s
 }
 
-var requestIDPattern = regexp.MustCompile(`^[A-Za-z0-9._-]{1,128}$`)
-
 // identify names the request and sets the headers that every response has.
-func identify(next echo.HandlerFunc) echo.HandlerFunc {
-	return func(c echo.Context) error {
-		s := &requestState{Context: c.Request().Context(), requestID: c.Request().Header.Get(echo.HeaderXRequestID)}
-		// A client's id goes into the log: only a harmless one, and no token that was put into the wrong header.
-		if !requestIDPattern.MatchString(s.requestID) || strings.Contains(s.requestID, store.TokenPrefix) {
-			s.requestID = rand.Text()
+func identify(schema *openapi3.Schema) echo.MiddlewareFunc {
+	return func(next echo.HandlerFunc) echo.HandlerFunc {
+		return func(c echo.Context) error {
+			s := &requestState{Context: c.Request().Context(), requestID: c.Request().Header.Get(echo.HeaderXRequestID)}
+			// A client's id goes into the log: only a harmless one, and no token that was put into the wrong header.
+			if s.requestID == "" || schema.VisitJSONString(s.requestID) != nil || strings.Contains(s.requestID, store.TokenPrefix) {
+				s.requestID = rand.Text()
+			}
+			header := c.Response().Header()
+			header.Set(echo.HeaderXRequestID, s.requestID)
+			header.Set(echo.HeaderXContentTypeOptions, "nosniff")
+			header.Set(echo.HeaderCacheControl, noStore)
+			c.SetRequest(c.Request().WithContext(s))
+			return next(c)
 		}
-		header := c.Response().Header()
-		header.Set(echo.HeaderXRequestID, s.requestID)
-		header.Set(echo.HeaderXContentTypeOptions, "nosniff")
-		header.Set(echo.HeaderCacheControl, noStore)
-		c.SetRequest(c.Request().WithContext(s))
-		return next(c)
 	}
 }

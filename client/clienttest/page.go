@@ -12,8 +12,8 @@ import (
 
 // list serves a page. A cursor is the number of the webhooks before it.
 func (s *Server) list(w http.ResponseWriter, r *http.Request) {
-	rest, below := strings.CutPrefix(r.URL.Path, basePath+"/organizations/")
-	organization, ok := strings.CutSuffix(rest, "/webhooks")
+	rest, below := strings.CutPrefix(r.URL.Path, listPath[0])
+	organization, ok := strings.CutSuffix(rest, listPath[1])
 	s.mu.Lock()
 	webhooks, known := s.webhooks[organization]
 	s.mu.Unlock()
@@ -25,6 +25,7 @@ func (s *Server) list(w http.ResponseWriter, r *http.Request) {
 	case bearer(r) != s.Token && s.laravel:
 		http.Redirect(w, r, "/login", http.StatusFound)
 	case bearer(r) != s.Token:
+		w.Header().Set("WWW-Authenticate", "Bearer")
 		s.fail(w, r, http.StatusUnauthorized, "the token is not valid")
 	case !known:
 		s.fail(w, r, http.StatusForbidden, "the token does not cover this organization")

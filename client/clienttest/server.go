@@ -12,6 +12,7 @@ import (
 	"fmt"
 	"net/http"
 	"net/http/httptest"
+	"net/url"
 	"slices"
 	"strings"
 	"sync"
@@ -19,9 +20,20 @@ import (
 	"time"
 
 	packhooks "github.com/packhooks/packhooks/client"
+	"github.com/packhooks/packhooks/client/internal/clientapi"
 )
 
-const basePath = "/v1"
+// basePath is that of the contract's server, and listPath what stands before and after the organization.
+var basePath, listPath = func() (string, [2]string) {
+	const organization = "ORGANIZATION"
+	r, err := clientapi.NewListWebhooksRequest(clientapi.ServerURLPackCloud+"/", organization, nil)
+	if err != nil {
+		panic(err)
+	}
+	server, _ := url.Parse(clientapi.ServerURLPackCloud) // as the line above has done
+	before, after, _ := strings.Cut(r.URL.Path, organization)
+	return server.Path, [2]string{before, after}
+}()
 
 // A Server is a fake of the API.
 type Server struct {
@@ -107,6 +119,7 @@ func (s *Server) serve(w http.ResponseWriter, r *http.Request) {
 	s.mu.Lock()
 	s.requests = append(s.requests, Request{r.Method, r.URL.EscapedPath(), r.URL.RawQuery, header, bearer(r)})
 	w.Header().Set("X-Request-Id", fmt.Sprintf("clienttest-%d", len(s.requests)))
+	w.Header().Set("Cache-Control", "no-store")
 	if len(s.faults) > 0 {
 		fault, s.faults = s.faults[0], s.faults[1:]
 	}

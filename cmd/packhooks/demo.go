@@ -10,6 +10,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/packhooks/packhooks/api"
 	"github.com/packhooks/packhooks/gen/serverapi"
 	"github.com/packhooks/packhooks/server/document"
 	"github.com/packhooks/packhooks/server/store"
@@ -36,6 +37,10 @@ func (c *serveCmd) greetDemo(ctx context.Context, t *terminal, db store.Store) e
 	if err != nil {
 		return err
 	}
+	listing, err := api.LoadListing()
+	if err != nil {
+		return err
+	}
 	url, docs := c.apiURL(), ""
 	if !c.NoDocs {
 		docs = "\n  Docs    " + strings.TrimRight(c.PublicURL, "/") + "/docs"
@@ -47,11 +52,11 @@ func (c *serveCmd) greetDemo(ctx context.Context, t *terminal, db store.Store) e
 
 In another terminal:
 
-  curl -H 'Authorization: Bearer %s' '%s/organizations/%s/webhooks?per_page=1'
+  curl -H 'Authorization: Bearer %s' '%s%s?%s=1'
 
   PACKHOOKS_TOKEN=%s %s list --org %s --url %s
 
-`, demoOrganization, docs, url, token, token, url, demoOrganization, token, shellWord(t.Program), demoOrganization, shellWord(url))
+`, demoOrganization, docs, url, token, token, url, listing.PathOf(demoOrganization), listing.SizeParameter, token, shellWord(t.Program), demoOrganization, shellWord(url))
 	return err
 }
 

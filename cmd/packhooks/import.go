@@ -16,6 +16,7 @@ import (
 
 	"github.com/schollz/progressbar/v3"
 
+	"github.com/packhooks/packhooks/api"
 	client "github.com/packhooks/packhooks/client"
 	"github.com/packhooks/packhooks/server/document"
 	"github.com/packhooks/packhooks/server/store"
@@ -55,10 +56,14 @@ func (c *importCmd) fetch(ctx context.Context, t *terminal, contract *document.C
 	if err != nil {
 		return err
 	}
+	listing, err := api.LoadListing()
+	if err != nil {
+		return err
+	}
 	bar := t.progress(-1, false)
 	return c.write(ctx, t, contract, c.From, bar, func(emit func(row) error) error {
 		r := row{places: "[%d]"}
-		for webhook, err := range reader.Webhooks(ctx, cmp.Or(c.FromOrg, c.Org), client.PerPage(100)) {
+		for webhook, err := range reader.Webhooks(ctx, cmp.Or(c.FromOrg, c.Org), client.PerPage(int(*listing.Size.Max))) {
 			if err != nil {
 				return err
 			}

@@ -20,6 +20,7 @@ import (
 	"github.com/alecthomas/kong"
 	kongcompletion "github.com/jotaen/kong-completion"
 
+	"github.com/packhooks/packhooks/api"
 	"github.com/packhooks/packhooks/server"
 )
 
@@ -76,6 +77,10 @@ func run(ctx context.Context, args []string, t *terminal) error {
 	if len(args) == 0 {
 		args = []string{"--help"}
 	}
+	listing, err := api.LoadListing()
+	if err != nil {
+		return err
+	}
 	helped := false
 	parser, err := kong.New(&cli{},
 		kong.Name("packhooks"),
@@ -84,6 +89,8 @@ func run(ctx context.Context, args []string, t *terminal) error {
 		kong.Writers(t.Out, t.Err),
 		kong.Exit(func(int) { helped = true }), // by what prints and is done, such as --help
 		kong.Vars{
+			"base_path":       server.DefaultBasePath,
+			"largest_page":    fmt.Sprint(*listing.Size.Max),
 			"version":         versionLine(),
 			"rate":            fmt.Sprint(server.DefaultRatePerSecond),
 			"rate_burst":      fmt.Sprint(server.DefaultRateBurst),

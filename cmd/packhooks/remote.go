@@ -22,8 +22,8 @@ type credentials struct {
 // remote is an organization's webhooks on a server of the API.
 type remote struct {
 	Org     string `required:"" help:"Organization to read."`
-	URL     string `default:"http://127.0.0.1:8080/v1" help:"Server to read from, with its base path."`
-	PerPage int    `default:"100" help:"Webhooks to ask for at a time."`
+	URL     string `default:"http://127.0.0.1:8080${base_path}" help:"Server to read from, with its base path."`
+	PerPage int    `default:"${largest_page}" help:"Webhooks to ask for at a time."`
 	credentials
 }
 

@@ -7,7 +7,9 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"strings"
 
+	"github.com/packhooks/packhooks/api"
 	"github.com/packhooks/packhooks/gen/serverapi"
 	"github.com/packhooks/packhooks/server/document"
 )
@@ -153,6 +155,11 @@ func readPage(decoder *json.Decoder, whole bool, emit func(row) error) error {
 	if err := expect(decoder, '{'); err != nil {
 		return err
 	}
+	listing, err := api.LoadListing()
+	if err != nil {
+		return err
+	}
+	linksName, _, _ := strings.Cut(listing.Next, ".")
 	var links serverapi.PageLinks
 	seen := map[string]bool{}
 	for decoder.More() {
@@ -164,9 +171,9 @@ func readPage(decoder *json.Decoder, whole bool, emit func(row) error) error {
 		switch {
 		case seen[name]:
 			err = errors.New("duplicate name")
-		case name == "data":
+		case name == listing.Items:
 			err = readArray(decoder, emit)
-		case name == "links":
+		case name == linksName:
 			err = decoder.Decode(&links)
 		default:
 			err = decoder.Decode(new(json.RawMessage))
@@ -180,9 +187,9 @@ func readPage(decoder *json.Decoder, whole bool, emit func(row) error) error {
 		return err
 	}
 	switch {
-	case !seen["data"]:
-		return errors.New(`neither an array, nor a webhook on each line, nor a page: it has no "data"`)
-	case whole && (!seen["links"] || links.Prev != nil || links.Next != nil):
+	case !seen[listing.Items]:
+		return fmt.Errorf("neither an array, nor a webhook on each line, nor a page: it has no %q", listing.Items)
+	case whole && (!seen[linksName] || links.Prev != nil || links.Next != nil):
 		return errors.New("the page is not the whole list: its links lead on")
 	}
 	return expectEnd(decoder)
