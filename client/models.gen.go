@@ -38,7 +38,7 @@ type Problem struct {
 
 	// Detail What to do about it.
 	//
-	// Example: invalid query parameter "per_page"
+	// Example: invalid parameter "per_page"
 	Detail string `json:"detail"`
 
 	// Instance The path of the request.

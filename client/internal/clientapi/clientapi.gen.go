@@ -23,7 +23,7 @@ const ServerURLPackCloud = "https://api.pack.cloud/v1"
 type PageLinks struct {
 	// Prev Link to previous page
 	//
-	// Example: https://api.pack.cloud/v1/organizations/acme/webhooks?cursor=AQKNVm5CRijj9AAGHq_4pfYAd2hfMDAwMDAy&per_page=1
+	// Example: https://api.pack.cloud/v1/organizations/acme/webhooks?cursor=AQR-8Dk3O90PIAAGHq_4pfYAd2hfMDAwMDAy&per_page=1
 	Prev *string `json:"prev"`
 
 	// Next Link to next page
@@ -72,7 +72,7 @@ type Problem struct {
 
 	// Detail What to do about it.
 	//
-	// Example: invalid query parameter "per_page"
+	// Example: invalid parameter "per_page"
 	Detail string `json:"detail"`
 
 	// Instance The path of the request.

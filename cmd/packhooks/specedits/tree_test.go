@@ -114,7 +114,6 @@ func (c *repository) run(t *testing.T, command ...string) (string, bool) {
 	t.Helper()
 	cmd := exec.CommandContext(t.Context(), command[0], command[1:]...)
 	cmd.Dir = c.dir
-	cmd.Env = append(os.Environ(), "GOFLAGS=-trimpath") // the next copy finds in the build cache what this one leaves there
 	output, err := cmd.CombinedOutput()
 	var exit *exec.ExitError
 	if err != nil && !errors.As(err, &exit) {
