@@ -144,8 +144,8 @@ func New(config Config) (http.Handler, error) {
 		return nil, err
 	}
 	requestID := doc.Components.Headers["XRequestId"]
-	if requestID == nil {
-		return nil, errors.New("loading contract: no header XRequestId, by which requests are named")
+	if requestID == nil || requestID.Value.Schema == nil {
+		return nil, errors.New("loading contract: no header XRequestId with a schema, by which requests are named")
 	}
 	e := echo.New()
 	e.HTTPErrorHandler = respondProblem
