@@ -40,8 +40,8 @@ func (t *terminal) note(pairs ...any) {
 	if t.notes == nil {
 		t.notes = map[string]any{}
 	}
-	for i := 0; i < len(pairs); i += 2 {
-		t.notes[pairs[i].(string)] = pairs[i+1]
+	for pair := range slices.Chunk(pairs, 2) {
+		t.notes[pair[0].(string)] = pair[1]
 	}
 }
 
@@ -97,7 +97,7 @@ func (l *location) openAuditLog(t *terminal) (io.WriteCloser, error) {
 		return nopCloser{t.Err}, nil
 	}
 	if path == "" {
-		if info, err := os.Stat(l.DB); l.postgres() || err != nil || !info.Mode().IsRegular() {
+		if !l.beside() {
 			return nil, nil
 		}
 		path = l.DB + ".audit"
@@ -107,6 +107,11 @@ func (l *location) openAuditLog(t *terminal) (io.WriteCloser, error) {
 		return nil, err
 	}
 	return f, nil
+}
+
+func (l *location) beside() bool {
+	info, err := os.Stat(l.DB)
+	return !l.postgres() && err == nil && info.Mode().IsRegular()
 }
 
 type nopCloser struct{ io.Writer }

@@ -3,6 +3,7 @@
 package keyset
 
 import (
+	"errors"
 	"io/fs"
 	"os"
 	"syscall"
@@ -16,7 +17,7 @@ func LockDir(path string) (unlock func(), err error) {
 	if err != nil {
 		return nil, err
 	}
-	for err = syscall.EINTR; err == syscall.EINTR; {
+	for err = syscall.EINTR; errors.Is(err, syscall.EINTR); {
 		err = syscall.Flock(int(dir.Fd()), syscall.LOCK_EX)
 	}
 	return func() { _ = dir.Close() }, err

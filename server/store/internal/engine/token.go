@@ -23,7 +23,7 @@ type tokenRow struct {
 	seal                                []byte
 }
 
-const selectTokens = `SELECT hash, id, name, organizations, created_at, expires_at, revoked_at, last_used_at, seal FROM tokens`
+const selectTokens = `SELECT hash, id, name, organizations, created_at, expires_at, revoked_at, last_used_at, seal FROM tokens` //nolint:gosec // of tokens only hashes are stored
 
 func (r *tokenRow) scan(scan Scan) error {
 	return scan(&r.hash, &r.id, &r.name, &r.organizations, &r.created, &r.expires, &r.revoked, &r.lastUsed, &r.seal)
