@@ -2,10 +2,15 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net/http"
+	"net/http/pprof"
+	"sync"
 	"sync/atomic"
 	"time"
+
+	"github.com/prometheus/client_golang/prometheus/promhttp"
 
 	"github.com/packhooks/packhooks/server/store"
 )
@@ -15,9 +20,14 @@ type readiness struct {
 	db       store.Store
 	prepared atomic.Bool // false while stored webhooks are checked
 	draining atomic.Bool
+
+	mu     sync.Mutex
+	asked  time.Time // when the storage was last asked
+	answer string
 }
 
-func (r *readiness) handler() http.Handler {
+// opsHandler serves the operations listener. The command line, which pprof would show, may hold a password.
+func (c *serveCmd) opsHandler(r *readiness, m *metrics) http.Handler {
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) {
 		_, _ = fmt.Fprintln(w, "ok")
@@ -29,6 +39,12 @@ func (r *readiness) handler() http.Handler {
 		}
 		_, _ = fmt.Fprintln(w, "ready")
 	})
+	mux.Handle("GET /metrics", promhttp.HandlerFor(m.registry, promhttp.HandlerOpts{}))
+	if c.Pprof {
+		mux.HandleFunc("GET /debug/pprof/", pprof.Index)
+		mux.HandleFunc("GET /debug/pprof/profile", pprof.Profile)
+		mux.HandleFunc("GET /debug/pprof/trace", pprof.Trace)
+	}
 	return mux
 }
 
@@ -40,10 +56,28 @@ func (r *readiness) missing(ctx context.Context) string {
 	case !r.prepared.Load():
 		return "checking the stored webhooks"
 	}
-	ctx, cancel := context.WithTimeout(ctx, 2*time.Second)
-	defer cancel()
-	if err := r.db.Ready(ctx); err != nil {
-		return "storage: " + printable(err.Error())
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if time.Since(r.asked) < time.Second {
+		return r.answer
 	}
-	return ""
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 2*time.Second) // others get the answer too
+	defer cancel()
+	r.answer = inFixedWords(r.db.Ready(ctx))
+	r.asked = time.Now()
+	return r.answer
+}
+
+// inFixedWords names no host, user or file: the error itself is in the log.
+func inFixedWords(err error) string {
+	switch kind := kindOf(err); {
+	case kind == "":
+		return ""
+	case errors.Is(err, store.ErrWrongKey), errors.Is(err, store.ErrIncomplete):
+		return "the parts of the database and the keyset do not belong together"
+	case kind == "unavailable":
+		return "the storage does not answer"
+	default:
+		return "the storage fails"
+	}
 }
