@@ -43,7 +43,7 @@ func (s *observedStore) Authenticate(ctx context.Context, token string) (grant s
 // Ready also looks a token up that does not exist. While requests are answered it asks nothing, so as to take no
 // connection from them.
 func (s *observedStore) Ready(ctx context.Context) error {
-	if time.Now().UnixNano()-min(s.listed.Load(), s.authenticated.Load()) < int64(time.Second) {
+	if !s.outage.on.Load() && time.Now().UnixNano()-min(s.listed.Load(), s.authenticated.Load()) < int64(time.Second) {
 		return nil
 	}
 	var ignored atomic.Int64

@@ -95,7 +95,13 @@ func (p *pool) use(ctx context.Context, f func(conn) error) (err error) {
 		}
 		p.open.Add(1)
 	}
-	return f(c)
+	err = f(c)
+	if sqlite.ErrCode(err).ToPrimary() == sqlite.ResultIOErr { // such as a -shm that was truncated: the next one maps it anew
+		_ = c.Close()
+		c = conn{}
+		p.open.Add(-1)
+	}
+	return err
 }
 
 func (p *pool) acquire(ctx context.Context) (conn, error) {
