@@ -4,6 +4,7 @@ import (
 	"context"
 	"log/slog"
 	"net"
+	"net/http"
 	"runtime"
 	"strings"
 	"time"
@@ -105,10 +106,7 @@ func (c *serveCmd) Run(ctx context.Context, t *terminal) error {
 	defer c.onHangup(logger)()
 	db := o.store(opened)
 	o.metrics.watch(c, o.queue, db)
-	handler, err := server.New(server.Config{
-		Webhooks: db, Tokens: db, PublicURL: c.PublicURL, BasePath: c.BasePath, Logger: logger, NoDocs: c.NoDocs, DocsOrganization: docsOrganization, Observe: o.observe,
-		RatePerSecond: c.Rate, RateBurst: c.RateBurst, MaxInFlight: c.MaxInFlight, MaxBytesInHand: c.MaxInHand, TrustedProxies: c.BehindProxy, RequestTimeout: c.RequestTimeout,
-	})
+	handler, err := c.handler(db, o, docsOrganization)
 	if err != nil {
 		return err
 	}
@@ -128,7 +126,15 @@ func (c *serveCmd) Run(ctx context.Context, t *terminal) error {
 		return c.greet(ctx, t, logger, db, listener.Addr())
 	}
 	defer runtime.KeepAlive(heapFloor())
-	return c.serve(ctx, ready, prepare, c.httpServer(c.withHSTS(o.handler(handler)), logger), listener, c.httpServer(c.opsHandler(ready, o.metrics), logger), ops)
+	return c.serve(ctx, ready, prepare, c.httpServer(handler, logger), listener, c.httpServer(c.opsHandler(ready, o.metrics), logger), ops)
+}
+
+func (c *serveCmd) handler(db store.Store, o *observability, docsOrganization string) (http.Handler, error) {
+	handler, err := server.New(server.Config{
+		Webhooks: db, Tokens: db, PublicURL: c.PublicURL, BasePath: c.BasePath, Logger: o.logger, Observe: o.observe, NoDocs: c.NoDocs, DocsOrganization: docsOrganization,
+		RatePerSecond: c.Rate, RateBurst: c.RateBurst, MaxInFlight: c.MaxInFlight, MaxBytesInHand: c.MaxInHand, TrustedProxies: c.BehindProxy, RequestTimeout: c.RequestTimeout,
+	})
+	return c.withHSTS(o.handler(handler)), err
 }
 
 // heapFloor is never written to, so that it takes up no memory, but the garbage collector counts it as live and lets as
