@@ -40,12 +40,14 @@ func (s *observedStore) Authenticate(ctx context.Context, token string) (grant s
 	return grant, err
 }
 
-// Ready also looks a token up that does not exist. While requests are answered it asks nothing, so as to take no
-// connection from them.
+// answering reports whether requests were answered within the last second: a probe then need not take a connection from
+// them.
+func (s *observedStore) answering() bool {
+	return !s.outage.on.Load() && time.Now().UnixNano()-min(s.listed.Load(), s.authenticated.Load()) < int64(time.Second)
+}
+
+// Ready also looks a token up that does not exist.
 func (s *observedStore) Ready(ctx context.Context) error {
-	if !s.outage.on.Load() && time.Now().UnixNano()-min(s.listed.Load(), s.authenticated.Load()) < int64(time.Second) {
-		return nil
-	}
 	var ignored atomic.Int64
 	return s.call(ctx, "ready", &ignored, func(ctx context.Context) error {
 		err := s.Store.Ready(ctx)

@@ -17,7 +17,7 @@ import (
 
 // readiness answers the probes of whatever restarts the server or sends it traffic.
 type readiness struct {
-	db       store.Store
+	db       *observedStore
 	prepared atomic.Bool // false while stored webhooks are checked
 	draining atomic.Bool
 
@@ -55,17 +55,31 @@ func (r *readiness) missing(ctx context.Context) string {
 		return "shutting down"
 	case !r.prepared.Load():
 		return "checking the stored webhooks"
+	case r.db.answering():
+		return ""
 	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if time.Since(r.asked) < time.Second {
 		return r.answer
 	}
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 2*time.Second) // others get the answer too
-	defer cancel()
-	r.answer = inFixedWords(r.db.Ready(ctx))
+	r.answer = inFixedWords(r.ask(context.WithoutCancel(ctx))) // others get the answer too
 	r.asked = time.Now()
 	return r.answer
+}
+
+// ask does not wait for a driver that is slow to give up.
+func (r *readiness) ask(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, 2*time.Second)
+	defer cancel()
+	answer := make(chan error, 1)
+	go func() { answer <- r.db.Ready(ctx) }()
+	select {
+	case err := <-answer:
+		return err
+	case <-ctx.Done():
+		return ctx.Err()
+	}
 }
 
 // inFixedWords names no host, user or file: the error itself is in the log.

@@ -227,8 +227,10 @@ var (
 	// ErrUnauthorized is the outcome for a token that allows nothing.
 	ErrUnauthorized = errors.New("token is unknown, expired or revoked")
 
-	// ErrExpired and ErrRevoked are ErrUnauthorized, for the log alone.
+	// ErrExpired is ErrUnauthorized, with the reason for the log.
 	ErrExpired = fmt.Errorf("%w: it is expired", ErrUnauthorized)
+
+	// ErrRevoked is ErrUnauthorized, with the reason for the log.
 	ErrRevoked = fmt.Errorf("%w: it is revoked", ErrUnauthorized)
 
 	// ErrUnavailable is a failure that may pass by itself: the storage cannot be reached or is too busy.
