@@ -31,6 +31,11 @@ var importRules = []struct {
 		why: "a program that embeds the server links only the engine that it chose",
 	},
 	{
+		pkg:    "server/...",
+		forbid: []string{"github.com/prometheus/...", "go.opentelemetry.io/..."},
+		why:    "a program that embeds the server chooses how to measure it: server.Config has a hook",
+	},
+	{
 		pkg:    "server/store",
 		forbid: []string{"server", "server/store/sqlite", "server/store/postgres", "client"},
 		why:    "the storage knows neither the handler nor the engines that implement it",

@@ -43,7 +43,6 @@ type admission struct {
 	perSecond rate.Limit
 	burst     int
 	timeout   time.Duration
-	proxies   int
 }
 
 const (
@@ -74,7 +73,7 @@ func newAdmission(c Config) (*admission, error) {
 		inHand:    budget{size: c.MaxBytesInHand, held: map[string]int64{}},
 		places:    budget{size: int64(c.MaxInFlight), held: map[string]int64{}},
 		strangers: make(chan struct{}, max(1, c.MaxInFlight/strangerPlaces)),
-		failures:  failures, perSecond: perSecond, burst: c.RateBurst, timeout: c.RequestTimeout, proxies: c.TrustedProxies,
+		failures:  failures, perSecond: perSecond, burst: c.RateBurst, timeout: c.RequestTimeout,
 	}, nil
 }
 
@@ -100,7 +99,7 @@ func (c *caller) holder() string {
 func (a *admission) admit(next echo.HandlerFunc) echo.HandlerFunc {
 	return func(c echo.Context) error {
 		s := stateOf(c.Request().Context())
-		s.caller = caller{admission: a, peer: peerOf(c.Request(), a.proxies)}
+		s.admission = a
 		var cancel context.CancelFunc
 		s.Context, cancel = context.WithTimeout(s.Context, a.timeout)
 		defer cancel()
@@ -125,10 +124,10 @@ func (c *caller) take(bytes int64) error {
 	}
 	switch c.admission.inHand.take(bytes, c.holder()) {
 	case shareTaken:
-		return tryLater(http.StatusTooManyRequests, time.Second, "too many responses of this token or address are unread; "+
+		return tryLater(http.StatusTooManyRequests, "bytes_share", time.Second, "too many responses of this token or address are unread; "+
 			"read them, and wait for the seconds in Retry-After", nil)
 	case allTaken:
-		return tooBusy()
+		return tooBusy("bytes_all")
 	}
 	c.inHand += bytes
 	return nil
@@ -168,9 +167,9 @@ func (c *caller) work(ctx context.Context, call func(context.Context) error) err
 	}
 	switch c.admission.places.take(1, c.key) {
 	case allTaken:
-		return tooBusy()
+		return tooBusy("places_all")
 	case shareTaken:
-		return tryLater(http.StatusTooManyRequests, time.Second,
+		return tryLater(http.StatusTooManyRequests, "places_share", time.Second,
 			"the token has as many requests in flight as it may; wait for the seconds in Retry-After", nil)
 	}
 	defer c.admission.places.give(1, c.key)
@@ -180,7 +179,7 @@ func (c *caller) work(ctx context.Context, call func(context.Context) error) err
 // workForStranger lets the storage work for an unknown token.
 func (c *caller) workForStranger(ctx context.Context, call func(context.Context) error) error {
 	if !c.admission.failuresOf(c.peer).mayFail() {
-		return tryLater(http.StatusTooManyRequests, time.Second,
+		return tryLater(http.StatusTooManyRequests, "failed_authentications", time.Second,
 			"this address has sent too many invalid tokens; wait for the seconds in Retry-After", nil)
 	}
 	wait := time.NewTimer(strangerWait)
@@ -190,14 +189,14 @@ func (c *caller) workForStranger(ctx context.Context, call func(context.Context)
 		defer func() { <-c.admission.strangers }()
 		return call(ctx)
 	case <-wait.C:
-		return tooBusy()
+		return tooBusy("unknown_tokens")
 	case <-ctx.Done():
 		return ctx.Err()
 	}
 }
 
-func tooBusy() error {
-	return tryLater(http.StatusServiceUnavailable, time.Second,
+func tooBusy(reason string) error {
+	return tryLater(http.StatusServiceUnavailable, reason, time.Second,
 		"the server is working on as many requests as it can; wait for the seconds in Retry-After", errTooBusy)
 }
 
@@ -246,7 +245,7 @@ func (c *caller) limitRate() error {
 	reservation := known.rate.Reserve()
 	if wait := reservation.Delay(); wait > 0 {
 		reservation.Cancel()
-		return tryLater(http.StatusTooManyRequests, wait.Round(time.Millisecond),
+		return tryLater(http.StatusTooManyRequests, "rate", wait.Round(time.Millisecond),
 			"the token is over its rate; wait for the seconds in Retry-After", nil)
 	}
 	return nil
@@ -281,9 +280,9 @@ func (l admittedLister) ListWebhooks(ctx context.Context, q store.PageQuery) (pa
 	return page, err
 }
 
-// peerOf is the address that a request comes from. Behind proxies it is the one that the outermost trusted proxy saw. Of
-// an IPv6 address it is the network of 64 bits, which is what one customer has.
-func peerOf(r *http.Request, proxies int) string {
+// remoteOf is the address that a request comes from; behind proxies it is the one that the outermost trusted proxy saw. The
+// peer is the same or, of an IPv6 address, the network of 64 bits, which is what one customer has.
+func remoteOf(r *http.Request, proxies int) (ip, peer string) {
 	host, _, err := net.SplitHostPort(r.RemoteAddr)
 	if err != nil {
 		host = r.RemoteAddr
@@ -296,13 +295,15 @@ func peerOf(r *http.Request, proxies int) string {
 	}
 	address, err := netip.ParseAddr(host)
 	if err != nil {
-		return "unknown"
+		return "unknown", "unknown"
 	}
-	if address = address.Unmap().WithZone(""); address.Is6() {
+	address = address.Unmap().WithZone("")
+	ip = address.String()
+	if address.Is6() {
 		network, _ := address.Prefix(64)
-		return network.String()
+		return ip, network.String()
 	}
-	return address.String()
+	return ip, ip
 }
 
 // budget is an amount of which a holder may have half of what is free beside it.

@@ -1,6 +1,7 @@
 package server_test
 
 import (
+	"context"
 	"log/slog"
 	"net/http"
 	"testing"
@@ -35,6 +36,7 @@ func pageRequest(t testing.TB) func() {
 	f := newFixture(t, func(c *server.Config) {
 		c.RatePerSecond = -1
 		c.Logger = slog.New(slog.NewTextHandler(&discard{}, nil))
+		c.Observe = func(context.Context, server.Outcome) {}
 	})
 	f.seed("acme", 60)
 	next := query(t, f.list("?per_page=25").page(t).Links.Next)

@@ -19,11 +19,11 @@ func authenticate(tokens store.Authenticator) echo.MiddlewareFunc {
 		return func(c echo.Context) (err error) {
 			s := stateOf(c.Request().Context())
 			if s.token == "" {
-				return unauthorized(realm, `send a token as "Authorization: Bearer TOKEN"`)
+				return unauthorized("no_token", realm, `send a token as "Authorization: Bearer TOKEN"`)
 			}
 			s.grant, err = s.lookUp(c.Request().Context(), tokens)
 			if errors.Is(err, store.ErrUnauthorized) {
-				return unauthorized(realm+`, error="invalid_token"`, "the token is malformed, unknown, expired or revoked; ask for a new one")
+				return unauthorized(invalidToken(err), realm+`, error="invalid_token"`, "the token is malformed, unknown, expired or revoked; ask for a new one")
 			}
 			if err == nil {
 				err = s.limitRate()
@@ -33,6 +33,18 @@ func authenticate(tokens store.Authenticator) echo.MiddlewareFunc {
 			}
 			return next(c)
 		}
+	}
+}
+
+// invalidToken says what is wrong with a token, which only the log and the metrics learn.
+func invalidToken(err error) string {
+	switch {
+	case errors.Is(err, store.ErrExpired):
+		return "expired_token"
+	case errors.Is(err, store.ErrRevoked):
+		return "revoked_token"
+	default:
+		return "unknown_token"
 	}
 }
 

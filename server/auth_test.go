@@ -181,7 +181,9 @@ func TestLogHoldsNoSecret(t *testing.T) {
 		t.Error("a token was taken over as request id")
 	}
 	f.do(http.MethodGet, "/v1/organizations/"+f.token+"/webhooks?token="+f.token, bearer, nil)
+	f.do(http.MethodGet, "/v1/organizations/"+f.token+"/webhooks", bearer, nil)
 	f.do(http.MethodGet, "/v1/"+f.token, bearer, nil)
+	f.do(http.MethodGet, "/v1/organizations/acme/webhooks", http.Header{"User-Agent": {f.token}, "X-Forwarded-For": {f.token}}, nil)
 	f.do("EVIL", "/v1/organizations/acme/webhooks", http.Header{"Authorization": {f.token}, "X-Request-Id": {"a\tb"}}, nil)
 	if !strings.Contains(f.log.String(), `"organization":"acme"`) {
 		t.Fatalf("log names no organization: %s", f.log)

@@ -30,11 +30,11 @@ var (
 // VisitListWebhooksResponse lets the generated code write status and headers, and writes the body in the place of its own.
 // The body leaves &, < and > in links as they are, where the generated response has \u0026: people copy links from a
 // terminal.
-func (r pageResponse) VisitListWebhooksResponse(w http.ResponseWriter) error {
+func (r pageResponse) VisitListWebhooksResponse(w http.ResponseWriter) (err error) {
 	var page bytes.Buffer
 	encoder := json.NewEncoder(&page)
 	encoder.SetEscapeHTML(false)
-	if err := encoder.Encode(r.Body); err != nil {
+	if err = encoder.Encode(r.Body); err != nil {
 		return err
 	}
 	head, tail, ok := bytes.Cut(page.Bytes(), noData)
@@ -55,7 +55,11 @@ func (r pageResponse) VisitListWebhooksResponse(w http.ResponseWriter) error {
 	if echo, ok := w.(interface{ Unwrap() http.ResponseWriter }); ok {
 		controller := http.NewResponseController(echo.Unwrap())
 		_ = controller.SetWriteDeadline(time.Now().Add(writeTime(size))) // where the connection can
-		defer controller.Flush()                                         // what is not written yet counts as in hand
+		defer func() {                                                   // what is not written yet counts as in hand
+			if failed := controller.Flush(); err == nil && !errors.Is(failed, http.ErrNotSupported) {
+				err = failed
+			}
+		}()
 	}
 	return r.ListWebhooks200JSONResponse.VisitListWebhooksResponse(bodyWriter{w, func() error {
 		return r.writeBody(w, head, tail)

@@ -23,7 +23,8 @@ type problem struct {
 	detail string
 	header map[string]string
 	params *[]serverapi.ParameterError
-	cause  error // for the log alone
+	reason string // for log and metrics alone
+	cause  error  // for the log alone
 }
 
 func (p *problem) Error() string { return p.detail }
@@ -41,13 +42,13 @@ func badParameters(params ...serverapi.ParameterError) *problem {
 	return &problem{status: http.StatusBadRequest, detail: "invalid parameter " + strings.Join(names, ", "), params: &params}
 }
 
-func unauthorized(challenge, detail string) *problem {
-	return &problem{status: http.StatusUnauthorized, detail: detail, header: map[string]string{echo.HeaderWWWAuthenticate: challenge}}
+func unauthorized(reason, challenge, detail string) *problem {
+	return &problem{status: http.StatusUnauthorized, reason: reason, detail: detail, header: map[string]string{echo.HeaderWWWAuthenticate: challenge}}
 }
 
-func tryLater(status int, wait time.Duration, detail string, cause error) *problem {
+func tryLater(status int, reason string, wait time.Duration, detail string, cause error) *problem {
 	seconds := strconv.Itoa(max(1, int((wait+time.Second-1)/time.Second)))
-	return &problem{status: status, detail: detail, header: map[string]string{echo.HeaderRetryAfter: seconds}, cause: cause}
+	return &problem{status: status, reason: reason, detail: detail, header: map[string]string{echo.HeaderRetryAfter: seconds}, cause: cause}
 }
 
 // problemOf is the one place where an error becomes a status.
@@ -58,7 +59,7 @@ func problemOf(err error) *problem {
 	case errors.As(err, &known):
 		return known
 	case errors.Is(err, store.ErrUnavailable), errors.Is(err, context.DeadlineExceeded), errors.Is(err, context.Canceled):
-		return tryLater(http.StatusServiceUnavailable, time.Second, "the storage cannot be reached or took too long; wait for the seconds in Retry-After", err)
+		return tryLater(http.StatusServiceUnavailable, "storage", time.Second, "the storage cannot be reached or took too long; wait for the seconds in Retry-After", err)
 	case errors.As(err, &framework) && framework.Code == http.StatusNotFound:
 		return &problem{status: http.StatusNotFound, detail: "there is no such path"}
 	case errors.As(err, &framework) && framework.Code == http.StatusBadRequest:
@@ -74,6 +75,7 @@ func respondProblem(err error, c echo.Context) {
 		return
 	}
 	p, x := problemOf(err), stateOf(c.Request().Context())
+	x.reason = p.reason
 	if p.status >= http.StatusInternalServerError {
 		x.fault = err
 	}

@@ -15,6 +15,7 @@
 package server
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -55,6 +56,9 @@ type Config struct {
 
 	// Logger receives one record for each request and one for each fault. Default: slog.Default().
 	Logger *slog.Logger
+
+	// Observe is called after each response, for metrics and traces. It must not block. Default: none.
+	Observe func(context.Context, Outcome)
 
 	// NoDocs leaves out /docs, /openapi.yaml and /openapi.json.
 	NoDocs bool
@@ -168,11 +172,11 @@ func New(config Config) (http.Handler, error) {
 		}
 	}
 	e.Use(
-		identify(requestID.Value.Schema.Value), // first, so that everything after can name the request
-		logAccess(config.Logger),               // outside of what may fail or panic, so that it sees the outcome
-		recoverPanic,                           // before any code that could panic
-		matchRoute(e),                          // 404 and 405 come before 401: which paths exist is no secret
-		admission.admit,                        // before anything that costs, and until the response is written
+		identify(requestID.Value.Schema.Value),  // first, so that everything after can name the request
+		newAccess(config, e, operations).record, // outside of what may fail or panic, so that it sees the outcome
+		recoverPanic,                            // before any code that could panic
+		matchRoute(e),                           // 404 and 405 come before 401: which paths exist is no secret
+		admission.admit,                         // before anything that costs, and until the response is written
 	)
 	return e, nil
 }

@@ -18,10 +18,12 @@ type requestState struct {
 	context.Context
 	caller
 	requestID    string
+	remoteIP     string
 	grant        store.Grant
 	query        url.Values // as it was sent, once it is found to be valid
 	requested    string     // the organization in the path, once it is found to be well-formed
 	organization string     // the same, once the token is found to cover it
+	reason       string     // why the response is a 401, 429 or 503; see Outcome
 	fault        error      // why the response is a 5xx; for the log alone
 }
 

@@ -38,6 +38,12 @@ func (c *certificate) get(*tls.ClientHelloInfo) (*tls.Certificate, error) {
 	return c.current, nil
 }
 
+func (c *certificate) notAfter() time.Time {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.current.Leaf.NotAfter
+}
+
 // reload reads the files if they have changed.
 func (c *certificate) reload() error {
 	c.looked = time.Now()

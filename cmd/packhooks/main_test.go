@@ -128,8 +128,8 @@ type daemon struct {
 }
 
 var (
-	listening = regexp.MustCompile(`msg=listening address=\S+ url=(\S+)`)
-	operating = regexp.MustCompile(`msg="answering /healthz and /readyz" address=(\S+)`)
+	listening = regexp.MustCompile(`\blistening\b.*\burl\W{1,3}(http[^\s"]+)`) // as text and as JSON
+	operating = regexp.MustCompile(`answering /healthz and /readyz\b.*\baddress\W{1,3}([^\s"]+)`)
 )
 
 // serve starts packhooks serve on free ports and waits until it listens.

@@ -2,22 +2,32 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net/http"
+	"net/http/pprof"
+	"sync"
 	"sync/atomic"
 	"time"
+
+	"github.com/prometheus/client_golang/prometheus/promhttp"
 
 	"github.com/packhooks/packhooks/server/store"
 )
 
 // readiness answers the probes of whatever restarts the server or sends it traffic.
 type readiness struct {
-	db       store.Store
+	db       *observedStore
 	prepared atomic.Bool // false while stored webhooks are checked
 	draining atomic.Bool
+
+	mu     sync.Mutex
+	asked  time.Time // when the storage was last asked
+	answer string
 }
 
-func (r *readiness) handler() http.Handler {
+// opsHandler serves the operations listener. The command line, which pprof would show, may hold a password.
+func (c *serveCmd) opsHandler(r *readiness, m *metrics) http.Handler {
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) {
 		_, _ = fmt.Fprintln(w, "ok")
@@ -29,6 +39,12 @@ func (r *readiness) handler() http.Handler {
 		}
 		_, _ = fmt.Fprintln(w, "ready")
 	})
+	mux.Handle("GET /metrics", promhttp.HandlerFor(m.registry, promhttp.HandlerOpts{}))
+	if c.Pprof {
+		mux.HandleFunc("GET /debug/pprof/", pprof.Index)
+		mux.HandleFunc("GET /debug/pprof/profile", pprof.Profile)
+		mux.HandleFunc("GET /debug/pprof/trace", pprof.Trace)
+	}
 	return mux
 }
 
@@ -39,11 +55,43 @@ func (r *readiness) missing(ctx context.Context) string {
 		return "shutting down"
 	case !r.prepared.Load():
 		return "checking the stored webhooks"
+	case r.db.answering():
+		return ""
 	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if time.Since(r.asked) < time.Second {
+		return r.answer
+	}
+	r.answer = inFixedWords(r.ask(context.WithoutCancel(ctx))) // others get the answer too
+	r.asked = time.Now()
+	return r.answer
+}
+
+// ask does not wait for a driver that is slow to give up.
+func (r *readiness) ask(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, 2*time.Second)
 	defer cancel()
-	if err := r.db.Ready(ctx); err != nil {
-		return "storage: " + printable(err.Error())
+	answer := make(chan error, 1)
+	go func() { answer <- r.db.Ready(ctx) }()
+	select {
+	case err := <-answer:
+		return err
+	case <-ctx.Done():
+		return ctx.Err()
 	}
-	return ""
+}
+
+// inFixedWords names no host, user or file: the error itself is in the log.
+func inFixedWords(err error) string {
+	switch kind := kindOf(err); {
+	case kind == "":
+		return ""
+	case errors.Is(err, store.ErrWrongKey), errors.Is(err, store.ErrIncomplete):
+		return "the parts of the database and the keyset do not belong together"
+	case kind == "unavailable":
+		return "the storage does not answer"
+	default:
+		return "the storage fails"
+	}
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"log/slog"
 	"net"
+	"net/http"
 	"runtime"
 	"strings"
 	"time"
@@ -19,10 +20,12 @@ type serveCmd struct {
 	BasePath    string     `default:"/v1" help:"What comes before every path of the contract."`
 	NoDocs      bool       `help:"Do not serve /docs, /openapi.yaml and /openapi.json."`
 	LogLevel    slog.Level `default:"info" help:"One of debug, info, warn, error; a demo logs warnings and errors only."`
+	LogFormat   string     `enum:"text,json" default:"text" help:"How a line of the log is written: text or json."`
 	TLSCert     string     `and:"tls" type:"existingfile" placeholder:"FILE" help:"Certificate chain, for TLS 1.2 and later."`
 	TLSKey      string     `and:"tls" type:"existingfile" placeholder:"FILE" help:"Key of the certificate."`
 	BehindProxy int        `placeholder:"N" help:"Proxies in front that do TLS and add the address that they saw to X-Forwarded-For. Allows plain HTTP beyond loopback."`
-	OpsListen   string     `default:"127.0.0.1:8081" help:"Address for /healthz and /readyz; empty for none."`
+	OpsListen   string     `default:"127.0.0.1:8081" help:"Address for /healthz, /readyz and /metrics; empty for none."`
+	Pprof       bool       `help:"Serve Go profiles below /debug/pprof/ of --ops-listen."`
 
 	Drain          time.Duration `default:"500ms" help:"How long to go on serving after a signal, with /readyz at 503, before the listener closes."`
 	Rate           float64       `default:"${rate}" help:"Requests a second that a token may make in the long run; below 0 for no limit."`
@@ -73,7 +76,12 @@ func (c *serveCmd) Run(ctx context.Context, t *terminal) error {
 	if c.Demo { // a line for each request would push the banner off the screen
 		c.LogLevel = max(c.LogLevel, slog.LevelWarn)
 	}
-	logger := slog.New(slog.NewTextHandler(t.Err, &slog.HandlerOptions{Level: c.LogLevel}))
+	o, err := c.newObservability(ctx, t.Err)
+	if err != nil {
+		return err
+	}
+	defer o.close()
+	logger := o.logger
 	ops, err := c.listenOps(ctx, logger)
 	if err != nil {
 		return err
@@ -90,20 +98,22 @@ func (c *serveCmd) Run(ctx context.Context, t *terminal) error {
 		}
 		defer remove()
 	}
-	db, err := c.open(ctx) // last, as it may make files
+	opened, err := c.open(ctx) // last, as it may make files
 	if err != nil {
 		return err
 	}
-	defer func() { _ = db.Close() }()
+	defer func() { _ = opened.Close() }()
 	defer c.onHangup(logger)()
-	handler, err := server.New(server.Config{
-		Webhooks: db, Tokens: db, PublicURL: c.PublicURL, BasePath: c.BasePath, Logger: logger, NoDocs: c.NoDocs, DocsOrganization: docsOrganization,
-		RatePerSecond: c.Rate, RateBurst: c.RateBurst, MaxInFlight: c.MaxInFlight, MaxBytesInHand: c.MaxInHand, TrustedProxies: c.BehindProxy, RequestTimeout: c.RequestTimeout,
-	})
+	db := o.store(opened)
+	o.metrics.watch(c, o.queue, db)
+	handler, err := c.handler(db, o, docsOrganization)
 	if err != nil {
 		return err
 	}
 	ready := &readiness{db: db}
+	logger.Info("starting", "version", version(), "engine", db.Status().Engine, "schema", db.Status().Schema)
+	defer logger.Info("stopped")
+	defer context.AfterFunc(ctx, func() { logger.Info("shutting down", "drain", c.Drain) })()
 	if ops != nil {
 		logger.Info("answering /healthz and /readyz", "address", ops.Addr().String())
 	}
@@ -116,7 +126,15 @@ func (c *serveCmd) Run(ctx context.Context, t *terminal) error {
 		return c.greet(ctx, t, logger, db, listener.Addr())
 	}
 	defer runtime.KeepAlive(heapFloor())
-	return c.serve(ctx, ready, prepare, c.httpServer(c.withHSTS(handler), logger), listener, c.httpServer(ready.handler(), logger), ops)
+	return c.serve(ctx, ready, prepare, c.httpServer(handler, logger), listener, c.httpServer(c.opsHandler(ready, o.metrics), logger), ops)
+}
+
+func (c *serveCmd) handler(db store.Store, o *observability, docsOrganization string) (http.Handler, error) {
+	handler, err := server.New(server.Config{
+		Webhooks: db, Tokens: db, PublicURL: c.PublicURL, BasePath: c.BasePath, Logger: o.logger, Observe: o.observe, NoDocs: c.NoDocs, DocsOrganization: docsOrganization,
+		RatePerSecond: c.Rate, RateBurst: c.RateBurst, MaxInFlight: c.MaxInFlight, MaxBytesInHand: c.MaxInHand, TrustedProxies: c.BehindProxy, RequestTimeout: c.RequestTimeout,
+	})
+	return c.withHSTS(o.handler(handler)), err
 }
 
 // heapFloor is never written to, so that it takes up no memory, but the garbage collector counts it as live and lets as

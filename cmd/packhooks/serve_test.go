@@ -243,19 +243,47 @@ func certificate(t *testing.T, p place) (certFile, keyFile string) {
 func TestReadinessNamesTheStorage(t *testing.T) {
 	p := newPlace(t)
 	d := p.serve()
-	db, err := sql.Open("sqlite", filepath.Join(p.dir, "packhooks.db"))
-	if err != nil {
-		t.Fatal(err)
+	until := func(status int, text string) {
+		t.Helper()
+		for end := time.Now().Add(10 * time.Second); ; time.Sleep(10 * time.Millisecond) {
+			gotStatus, got := body(t, d.ops+"/readyz")
+			if gotStatus == status && got == text {
+				return
+			}
+			if time.Now().After(end) {
+				t.Fatalf("%d %q, want %q", gotStatus, got, text)
+			}
+		}
 	}
-	defer func() { _ = db.Close() }()
-	if _, err := db.ExecContext(t.Context(), "PRAGMA foreign_keys = off; DROP TABLE store_state"); err != nil {
-		t.Fatal(err)
+	for _, step := range []struct{ file, broken, repaired, text string }{
+		{"packhooks.db", "ALTER TABLE store_state RENAME TO away", "ALTER TABLE away RENAME TO store_state", "the storage fails"},
+		{"packhooks.db.tokens", "ALTER TABLE tokens RENAME TO away", "ALTER TABLE away RENAME TO tokens", "the storage fails"},
+		{
+			"packhooks.db.tokens", "UPDATE token_state SET database_id = 'x' || database_id", "UPDATE token_state SET database_id = substr(database_id, 2)",
+			"the parts of the database and the keyset do not belong together",
+		},
+	} {
+		db, err := sql.Open("sqlite", filepath.Join(p.dir, step.file))
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer func() { _ = db.Close() }()
+		until(200, "ready\n")
+		if _, err := db.ExecContext(t.Context(), step.broken); err != nil {
+			t.Fatal(err)
+		}
+		until(503, "not ready: "+step.text+"\n")
+		if status, _ := body(t, d.ops+"/healthz"); status != 200 {
+			t.Errorf("healthz: %d", status)
+		}
+		if _, err := db.ExecContext(t.Context(), step.repaired); err != nil {
+			t.Fatal(err)
+		}
+		until(200, "ready\n")
 	}
-	if status, text := body(t, d.ops+"/readyz"); status != 503 || !strings.HasPrefix(text, "not ready: storage: ") {
-		t.Errorf("%d %q", status, text)
-	}
-	if status, _ := body(t, d.ops+"/healthz"); status != 200 {
-		t.Errorf("healthz: %d", status)
+	began, ended := strings.Count(d.logged(), `msg="the storage fails"`), strings.Count(d.logged(), `msg="the storage works again"`)
+	if began != 3 || ended < 2 || ended > 3 {
+		t.Errorf("%d outages and %d recoveries are logged, want 3 each:\n%s", began, ended, d.logged())
 	}
 }
 

@@ -144,10 +144,30 @@ type Store interface {
 	// CountSealed counts what is stored under a key: the ciphertexts for which match returns true.
 	CountSealed(ctx context.Context, match func(ciphertext []byte) bool) (int, error)
 
+	// Status tells what the store runs on. It asks nothing of the database.
+	Status() Status
+
 	// Ready reports whether the store can answer now; the error says what is wrong.
 	Ready(ctx context.Context) error
 
 	Close() error
+}
+
+// Status is what a store runs on.
+type Status struct {
+	Engine string
+	Schema int // version of the tables that the program knows
+	Pools  []Pool
+}
+
+// Pool is a pool of connections at one moment.
+type Pool struct {
+	Name     string
+	Max      int
+	Open     int
+	InUse    int
+	Waits    int64         // that found no free connection, ever
+	WaitTime time.Duration // of these
 }
 
 // MigrateMode says what to do with tables or documents that are not those of the program.
@@ -206,6 +226,12 @@ func (e *MisfitError) Error() string {
 var (
 	// ErrUnauthorized is the outcome for a token that allows nothing.
 	ErrUnauthorized = errors.New("token is unknown, expired or revoked")
+
+	// ErrExpired is ErrUnauthorized, with the reason for the log.
+	ErrExpired = fmt.Errorf("%w: it is expired", ErrUnauthorized)
+
+	// ErrRevoked is ErrUnauthorized, with the reason for the log.
+	ErrRevoked = fmt.Errorf("%w: it is revoked", ErrUnauthorized)
 
 	// ErrUnavailable is a failure that may pass by itself: the storage cannot be reached or is too busy.
 	ErrUnavailable = errors.New("storage is unavailable")

@@ -61,11 +61,25 @@ func run(t *testing.T, h harness) {
 		{"documents are rewritten", rewriting},
 		{"contracts and imports exclude each other", contractDuringImport},
 		{"cancellation is the caller's error", cancellation},
+		{"the pools of connections are described", pools},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()
 			test.run(t, h)
 		})
+	}
+}
+
+func pools(t *testing.T, h harness) {
+	s := open(t, h)
+	status := s.Status()
+	if status.Engine == "" || status.Schema != 1 || len(status.Pools) == 0 {
+		t.Fatalf("status is %+v", status)
+	}
+	for _, p := range status.Pools {
+		if p.Name == "" || p.Open < 1 || p.Open > p.Max || p.InUse > p.Open {
+			t.Errorf("pool is %+v", p)
+		}
 	}
 }
 

@@ -53,8 +53,9 @@ func tokens(t *testing.T, h harness) {
 	}
 
 	time.Sleep(time.Until(second.ExpiresAt))
-	_, err = s.Authenticate(t.Context(), brief)
-	wantError(t, "expired token", err, store.ErrUnauthorized)
+	grant, err = s.Authenticate(t.Context(), brief)
+	wantError(t, "expired token", err, store.ErrExpired)
+	equal(t, "grant of an expired token", grant, store.Grant{TokenID: second.ID})
 	revocation(t, s, forever, first)
 
 	all, err := s.ListTokens(t.Context())
@@ -68,8 +69,9 @@ func tokens(t *testing.T, h harness) {
 
 func revocation(t *testing.T, s store.Store, token string, kept store.Token) {
 	check(t, s.RevokeToken(t.Context(), kept.ID))
-	_, err := s.Authenticate(t.Context(), token)
-	wantError(t, "revoked token", err, store.ErrUnauthorized)
+	grant, err := s.Authenticate(t.Context(), token)
+	wantError(t, "revoked token", err, store.ErrRevoked)
+	equal(t, "grant of a revoked token", grant, store.Grant{TokenID: kept.ID})
 	revokedAt := func() time.Time {
 		all, err := s.ListTokens(t.Context())
 		check(t, err)

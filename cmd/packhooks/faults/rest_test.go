@@ -143,6 +143,9 @@ func misuse(t *testing.T, s *service, token, revoked string) {
 		{token, list, "Authorization", "Bearer " + token},
 		{http.MethodPost, list, "Cookie", "session=" + token},
 		{http.MethodGet, s.ops + "/" + token, "User-Agent", token},
+		{http.MethodGet, list, "User-Agent", token},
+		{http.MethodGet, list, "X-Forwarded-For", token},
+		{http.MethodGet, list, "Traceparent", token},
 	} {
 		req, err := http.NewRequestWithContext(t.Context(), r.method, r.url, nil)
 		check(t, err)

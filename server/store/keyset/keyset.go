@@ -26,6 +26,7 @@ import (
 	"slices"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"github.com/tink-crypto/tink-go/v2/aead"
 	"github.com/tink-crypto/tink-go/v2/insecurecleartextkeyset"
@@ -120,6 +121,16 @@ func (k *Keyset) Reload() error {
 	k.state.Store(s)
 	k.loaded = info
 	return nil
+}
+
+// Modified is when the file was last written, as of its last reading; zero when there is no file.
+func (k *Keyset) Modified() time.Time {
+	k.loading.Lock()
+	defer k.loading.Unlock()
+	if k.loaded == nil {
+		return time.Time{}
+	}
+	return k.loaded.ModTime()
 }
 
 // Keys lists the keys in the order in which they were added.

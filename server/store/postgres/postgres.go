@@ -91,6 +91,16 @@ func Open(ctx context.Context, dsn string, cipher document.Cipher, opts Options)
 	return &Store{db}, nil
 }
 
+// Status describes the pool.
+func (db *database) Status() store.Status {
+	files, _ := migrations.ReadDir("migrations") // embedded
+	s := db.pool.Stat()
+	return store.Status{Engine: "postgresql", Schema: len(files), Pools: []store.Pool{{
+		Name: "database", Max: int(s.MaxConns()), Open: int(s.TotalConns()), InUse: int(s.AcquiredConns()),
+		Waits: s.EmptyAcquireCount(), WaitTime: s.EmptyAcquireWaitTime(),
+	}}}
+}
+
 // Close closes the connections.
 func (db *database) Close() error {
 	db.pool.Close()

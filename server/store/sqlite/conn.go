@@ -7,6 +7,7 @@ import (
 	"path/filepath"
 	"runtime"
 	"slices"
+	"sync/atomic"
 	"time"
 
 	"zombiezen.com/go/sqlite"
@@ -27,12 +28,22 @@ const (
 // pool keeps connections to a file, with the statements that were prepared on each. That of package sqlitex would start a
 // goroutine for each use, which costs as much as a short query.
 type pool struct {
-	path string
-	free chan conn // a zero one is not open yet
+	path     string
+	free     chan conn // a zero one is not open yet
+	open     atomic.Int64
+	waits    atomic.Int64
+	waitTime atomic.Int64 // nanoseconds
+}
+
+func (p *pool) status(name string) store.Pool {
+	return store.Pool{
+		Name: name, Max: cap(p.free), Open: int(p.open.Load()), InUse: cap(p.free) - len(p.free),
+		Waits: p.waits.Load(), WaitTime: time.Duration(p.waitTime.Load()),
+	}
 }
 
 func newPool(path string) *pool {
-	p := &pool{path, make(chan conn, max(4, 2*runtime.NumCPU()))}
+	p := &pool{path: path, free: make(chan conn, max(4, 2*runtime.NumCPU()))}
 	for range cap(p.free) {
 		p.free <- conn{}
 	}
@@ -73,17 +84,40 @@ func (p *pool) use(ctx context.Context, f func(conn) error) (err error) {
 	if err := ctx.Err(); err != nil {
 		return err
 	}
+	c, err := p.acquire(ctx)
+	if err != nil {
+		return err
+	}
+	defer func() { p.free <- c }()
+	if c.Conn == nil {
+		if c, err = p.connect(); err != nil {
+			return failure(ctx, err)
+		}
+		p.open.Add(1)
+	}
+	err = f(c)
+	if sqlite.ErrCode(err).ToPrimary() == sqlite.ResultIOErr { // such as a -shm that was truncated: the next one maps it anew
+		_ = c.Close()
+		c = conn{}
+		p.open.Add(-1)
+	}
+	return err
+}
+
+func (p *pool) acquire(ctx context.Context) (conn, error) {
 	select {
 	case c := <-p.free:
-		defer func() { p.free <- c }()
-		if c.Conn == nil {
-			if c, err = p.connect(); err != nil {
-				return failure(ctx, err)
-			}
-		}
-		return f(c)
+		return c, nil
+	default:
+	}
+	start := time.Now()
+	p.waits.Add(1)
+	defer func() { p.waitTime.Add(int64(time.Since(start))) }()
+	select {
+	case c := <-p.free:
+		return c, nil
 	case <-ctx.Done():
-		return ctx.Err()
+		return conn{}, ctx.Err()
 	}
 }
 

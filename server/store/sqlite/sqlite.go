@@ -72,6 +72,13 @@ func Open(ctx context.Context, path string, cipher document.Cipher, opts Options
 	return &Store{db}, nil
 }
 
+// Status describes the pools.
+func (db *database) Status() store.Status {
+	return store.Status{Engine: "sqlite", Schema: len(webhooksMigrations), Pools: []store.Pool{
+		db.webhooks.status("webhooks"), db.tokens.status("tokens"),
+	}}
+}
+
 // Close closes the files.
 func (db *database) Close() error { return errors.Join(db.webhooks.close(), db.tokens.close()) }
 
@@ -146,6 +153,8 @@ var (
 	tokens1 string
 )
 
+var webhooksMigrations = []string{webhooks1}
+
 const appID = 0x7061636b // "pack", in the header of each file
 
 // Migrate does to the tables of a database, and to the files if there are none, what opts.Migrate says. It needs no
@@ -159,7 +168,7 @@ func Migrate(ctx context.Context, path string, opts Options) error {
 	if lonely := exists(tokens); (lonely || opts.MustExist) && !exists(path) {
 		return fmt.Errorf("%w: %s is missing", store.ErrIncomplete, filepath.Base(path))
 	}
-	err := migrate(ctx, path, []string{webhooks1}, mode)
+	err := migrate(ctx, path, webhooksMigrations, mode)
 	if err == nil && !exists(tokens) {
 		err = mayMakeTokens(ctx, path)
 	}

@@ -76,8 +76,11 @@ func (s *Store) Authenticate(ctx context.Context, token string) (store.Grant, er
 		return g, err
 	}
 	now := time.Now()
-	if r.revoked != 0 || r.expires != 0 && r.expires <= now.UnixMicro() {
-		return g, store.ErrUnauthorized
+	switch {
+	case r.revoked != 0:
+		return g, store.ErrRevoked
+	case r.expires != 0 && r.expires <= now.UnixMicro():
+		return g, store.ErrExpired
 	}
 	if now.Sub(time.UnixMicro(r.lastUsed)) > time.Hour {
 		s.recordUse(ctx, r.hash, now)

@@ -1,0 +1,102 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"io"
+	"log/slog"
+	"os/signal"
+	"sync/atomic"
+	"syscall"
+	"time"
+
+	"go.opentelemetry.io/otel/trace"
+)
+
+// queuedLines is how many lines of the log may wait for their reader: a few megabytes.
+const queuedLines = 4096
+
+// logQueue stands between the log and standard error: a reader that is slow, stopped or gone costs lines, not requests.
+type logQueue struct {
+	lines   chan []byte
+	dropped atomic.Int64
+	stop    chan struct{}
+	done    chan struct{}
+}
+
+// newLogger returns a logger, and the queue through which it writes to w.
+func newLogger(w io.Writer, format string, level slog.Level) (*slog.Logger, *logQueue) {
+	handler := func(w io.Writer) slog.Handler {
+		options := &slog.HandlerOptions{Level: level}
+		if format == "json" {
+			return slog.NewJSONHandler(w, options)
+		}
+		return slog.NewTextHandler(w, options)
+	}
+	signal.Ignore(syscall.SIGPIPE) // by which Go would end the program when nobody reads its standard error any more
+	q := &logQueue{lines: make(chan []byte, queuedLines), stop: make(chan struct{}), done: make(chan struct{})}
+	go q.drain(w, slog.New(handler(w)))
+	return slog.New(traceHandler{handler(q)}), q
+}
+
+// Write never waits and never fails.
+func (q *logQueue) Write(line []byte) (int, error) {
+	select {
+	case q.lines <- bytes.Clone(line):
+	default:
+		q.dropped.Add(1)
+	}
+	return len(line), nil
+}
+
+// drain writes the lines, and how many are missing once lines can be written again.
+func (q *logQueue) drain(w io.Writer, direct *slog.Logger) {
+	defer close(q.done)
+	var reported int64
+	write := func(line []byte) {
+		if _, err := w.Write(line); err != nil {
+			q.dropped.Add(1)
+		} else if n := q.dropped.Load(); n > reported {
+			direct.Warn("log lines were dropped", "lines", n-reported)
+			reported = n
+		}
+	}
+	for {
+		select {
+		case line := <-q.lines:
+			write(line)
+		case <-q.stop:
+			for len(q.lines) > 0 {
+				write(<-q.lines)
+			}
+			return
+		}
+	}
+}
+
+// close gives what waits a second to be written.
+func (q *logQueue) close() {
+	close(q.stop)
+	select {
+	case <-q.done:
+	case <-time.After(time.Second):
+	}
+}
+
+// traceHandler adds the trace that a record belongs to.
+type traceHandler struct{ slog.Handler }
+
+func (h traceHandler) Handle(ctx context.Context, r slog.Record) error {
+	if span := trace.SpanContextFromContext(ctx); span.HasTraceID() {
+		r.AddAttrs(slog.String("trace_id", span.TraceID().String()))
+	}
+	return h.Handler.Handle(ctx, r)
+}
+
+func (h traceHandler) WithAttrs(attrs []slog.Attr) slog.Handler {
+	return traceHandler{h.Handler.WithAttrs(attrs)}
+}
+
+func (h traceHandler) WithGroup(name string) slog.Handler {
+	return traceHandler{h.Handler.WithGroup(name)}
+}

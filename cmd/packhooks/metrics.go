@@ -1,0 +1,114 @@
+package main
+
+import (
+	"context"
+	"net/http"
+	"runtime"
+	"strconv"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/collectors"
+	"github.com/prometheus/client_golang/prometheus/promauto"
+
+	"github.com/packhooks/packhooks/server"
+	"github.com/packhooks/packhooks/server/store"
+)
+
+// metrics are those of one server. No label holds what a client chooses: no organization, no token.
+type metrics struct {
+	promauto.Factory
+	registry *prometheus.Registry
+
+	requests   *prometheus.CounterVec
+	durations  *prometheus.HistogramVec
+	bytes      *prometheus.CounterVec
+	inFlight   prometheus.Gauge
+	rejections *prometheus.CounterVec
+	failures   *prometheus.CounterVec
+
+	storageDurations *prometheus.HistogramVec
+	storageErrors    *prometheus.CounterVec
+}
+
+func newMetrics() *metrics {
+	registry := prometheus.NewRegistry()
+	registry.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
+	m := &metrics{Factory: promauto.With(registry), registry: registry}
+	counter := func(name, help string, labels ...string) *prometheus.CounterVec {
+		return m.NewCounterVec(prometheus.CounterOpts{Name: "packhooks_" + name, Help: help}, labels)
+	}
+	histogram := func(name, help string, first float64) *prometheus.HistogramVec {
+		return m.NewHistogramVec(prometheus.HistogramOpts{
+			Name: "packhooks_" + name, Help: help, Buckets: prometheus.ExponentialBucketsRange(first, 10, 15),
+		}, []string{"operation"})
+	}
+	m.requests = counter("http_requests_total", "Requests by operation and status.", "operation", "status")
+	m.durations = histogram("http_request_duration_seconds", "Time from a request's arrival to the end of its response.", 0.0002)
+	m.bytes = counter("http_response_bytes_total", "Bytes of response bodies.", "operation")
+	m.inFlight = m.NewGauge(prometheus.GaugeOpts{Name: "packhooks_http_requests_in_flight", Help: "Requests being answered."})
+	m.rejections = counter("http_rejections_total", "Requests answered with 429 or 503, by reason.", "reason")
+	m.failures = counter("authentication_failures_total", "Requests answered with 401, by reason.", "reason")
+	m.storageDurations = histogram("storage_duration_seconds", "Time that the storage took for a call.", 0.00005)
+	m.storageErrors = counter("storage_errors_total", "Calls of the storage that failed, by kind.", "operation", "kind")
+	m.NewGauge(prometheus.GaugeOpts{
+		Name: "packhooks_build_info", Help: "1, labeled by what runs.",
+		ConstLabels: prometheus.Labels{"version": version(), "goversion": runtime.Version()},
+	}).Set(1)
+	return m
+}
+
+func (m *metrics) gauge(name, help string, value func() float64, labels prometheus.Labels) {
+	m.NewGaugeFunc(prometheus.GaugeOpts{Name: "packhooks_" + name, Help: help, ConstLabels: labels}, value)
+}
+
+func (m *metrics) counter(name, help string, value func() float64, labels prometheus.Labels) {
+	m.NewCounterFunc(prometheus.CounterOpts{Name: "packhooks_" + name, Help: help, ConstLabels: labels}, value)
+}
+
+// observe counts an answered request.
+func (m *metrics) observe(_ context.Context, o server.Outcome) {
+	operation := o.Operation
+	if operation == "" {
+		operation = "other"
+	}
+	m.requests.WithLabelValues(operation, strconv.Itoa(o.Status)).Inc()
+	m.durations.WithLabelValues(operation).Observe(o.Duration.Seconds())
+	m.bytes.WithLabelValues(operation).Add(float64(o.Bytes))
+	switch o.Status {
+	case http.StatusUnauthorized:
+		m.failures.WithLabelValues(o.Reason).Inc()
+	case http.StatusTooManyRequests, http.StatusServiceUnavailable:
+		m.rejections.WithLabelValues(o.Reason).Inc()
+	}
+}
+
+// watch adds the gauges of what the server holds.
+func (m *metrics) watch(c *serveCmd, log *logQueue, db store.Store) {
+	m.counter("log_lines_dropped_total", "Log lines that nobody read in time.", func() float64 { return float64(log.dropped.Load()) }, nil)
+	m.gauge("connections", "Open connections of clients.", func() float64 { return float64(len(c.connections)) }, nil)
+	m.gauge("connections_max", "Connections that may be open.", func() float64 { return float64(cap(c.connections)) }, nil)
+	if c.TLSCert != "" {
+		m.gauge("tls_certificate_expiry_timestamp_seconds", "When the served certificate ends.", func() float64 {
+			return seconds(c.certificate.notAfter())
+		}, nil)
+	}
+	if !c.keys.Modified().IsZero() {
+		m.gauge("keyset_modified_timestamp_seconds", "When the keyset file was last changed: the primary key is no younger.", func() float64 {
+			return seconds(c.keys.Modified())
+		}, nil)
+	}
+	for i, pool := range db.Status().Pools {
+		now := func(value func(store.Pool) float64) func() float64 {
+			return func() float64 { return value(db.Status().Pools[i]) }
+		}
+		labels := prometheus.Labels{"pool": pool.Name}
+		m.gauge("storage_connections_max", "Connections that a pool may open.", now(func(p store.Pool) float64 { return float64(p.Max) }), labels)
+		m.gauge("storage_connections_open", "Connections that a pool has open.", now(func(p store.Pool) float64 { return float64(p.Open) }), labels)
+		m.gauge("storage_connections_in_use", "Connections that are at work.", now(func(p store.Pool) float64 { return float64(p.InUse) }), labels)
+		m.counter("storage_connection_waits_total", "Calls that found no free connection.", now(func(p store.Pool) float64 { return float64(p.Waits) }), labels)
+		m.counter("storage_connection_wait_seconds_total", "Time that these calls waited.", now(func(p store.Pool) float64 { return p.WaitTime.Seconds() }), labels)
+	}
+}
+
+func seconds(t time.Time) float64 { return float64(t.UnixMilli()) / 1000 }

@@ -1,0 +1,134 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"go.opentelemetry.io/otel/codes"
+	"go.opentelemetry.io/otel/trace"
+
+	"github.com/packhooks/packhooks/server/store"
+)
+
+// observedStore measures and traces the calls of a store, and logs each outage and its end.
+type observedStore struct {
+	store.Store
+	metrics *metrics
+	tracer  trace.Tracer // nil for no traces
+	outage  outage
+
+	listed, authenticated atomic.Int64 // when this last succeeded, in Unix nanoseconds
+}
+
+func (s *observedStore) ListWebhooks(ctx context.Context, q store.PageQuery) (page store.Page, err error) {
+	err = s.call(ctx, "list_webhooks", &s.listed, func(ctx context.Context) error {
+		page, err = s.Store.ListWebhooks(ctx, q)
+		return err
+	})
+	return page, err
+}
+
+func (s *observedStore) Authenticate(ctx context.Context, token string) (grant store.Grant, err error) {
+	err = s.call(ctx, "authenticate", &s.authenticated, func(ctx context.Context) error {
+		grant, err = s.Store.Authenticate(ctx, token)
+		return err
+	})
+	return grant, err
+}
+
+// answering reports whether requests were answered within the last second: a probe then need not take a connection from
+// them.
+func (s *observedStore) answering() bool {
+	return !s.outage.on.Load() && time.Now().UnixNano()-min(s.listed.Load(), s.authenticated.Load()) < int64(time.Second)
+}
+
+// Ready also looks a token up that does not exist.
+func (s *observedStore) Ready(ctx context.Context) error {
+	var ignored atomic.Int64
+	return s.call(ctx, "ready", &ignored, func(ctx context.Context) error {
+		err := s.Store.Ready(ctx)
+		if err == nil {
+			_, err = s.Store.Authenticate(ctx, store.NewToken())
+		}
+		if errors.Is(err, store.ErrUnauthorized) {
+			return nil
+		}
+		return err
+	})
+}
+
+func (s *observedStore) call(ctx context.Context, operation string, succeeded *atomic.Int64, do func(context.Context) error) error {
+	var span trace.Span
+	if s.tracer != nil {
+		ctx, span = s.tracer.Start(ctx, "storage "+operation, trace.WithSpanKind(trace.SpanKindClient))
+		defer span.End()
+	}
+	start := time.Now()
+	err := do(ctx)
+	end := time.Now()
+	s.metrics.storageDurations.WithLabelValues(operation).Observe(end.Sub(start).Seconds())
+	kind := kindOf(err)
+	if kind == "" {
+		succeeded.Store(end.UnixNano())
+	} else {
+		s.metrics.storageErrors.WithLabelValues(operation, kind).Inc()
+		if span != nil {
+			span.SetStatus(codes.Error, kind)
+		}
+	}
+	switch {
+	case kind == "":
+		s.outage.recovered(end)
+	case kind == "unavailable", operation == "ready" && kind != "canceled":
+		s.outage.failed(end, err)
+	}
+	return err
+}
+
+// kindOf is empty for what is no failure of the storage.
+func kindOf(err error) string {
+	switch {
+	case err == nil, errors.Is(err, store.ErrUnauthorized):
+		return ""
+	case errors.Is(err, context.Canceled):
+		return "canceled"
+	case errors.Is(err, store.ErrUnavailable), errors.Is(err, context.DeadlineExceeded):
+		return "unavailable"
+	default:
+		return "other"
+	}
+}
+
+// outage logs when the storage begins to fail, and when it has succeeded for a second again.
+type outage struct {
+	logger *slog.Logger
+	on     atomic.Bool
+
+	mu          sync.Mutex
+	began, last time.Time
+}
+
+func (o *outage) failed(now time.Time, err error) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	o.last = now
+	if o.on.CompareAndSwap(false, true) {
+		o.began = now
+		o.logger.Error("the storage fails", "error", err)
+	}
+}
+
+func (o *outage) recovered(now time.Time) {
+	if !o.on.Load() {
+		return
+	}
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if now.Sub(o.last) > time.Second && o.on.CompareAndSwap(true, false) {
+		o.logger.Info("the storage works again", "after", now.Sub(o.began).Round(time.Millisecond))
+	}
+}
