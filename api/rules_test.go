@@ -142,7 +142,7 @@ func (r *rules) documented(kind, name string, n *yaml.Node) {
 		return
 	}
 	if text(n, "description") == "" {
-		r.report(n, "description", "%s has none", name)
+		r.report(n, "description", "%s has no description", name)
 	}
 	if kind == "property" && len(get(n, "properties").Content) > 0 {
 		r.report(n, "component", "%s is an object without a name: it would become an anonymous Go struct", name)
@@ -153,14 +153,14 @@ func (r *rules) documented(kind, name string, n *yaml.Node) {
 	}
 	plain := kind == "property" && text(n, "type") != "array" && text(n, "type") != "object" || kind == "parameter" || kind == "header"
 	if plain && get(n, "example").Line == 0 && get(n, "examples").Line == 0 {
-		r.report(n, "example", "%s has none", name)
+		r.report(n, "example", "%s has no example", name)
 	}
 	provenance := get(n, "x-provenance")
 	published, decided := get(provenance, "published"), get(provenance, "decided")
 	switch {
 	case provenance.Value == "decided":
 	case len(published.Content) == 0 || decided.Kind != yaml.SequenceNode:
-		r.report(n, "provenance", "%s does not say what of it was published and what decided", name)
+		r.report(n, "provenance", "%s does not say what was published and what was decided: add x-provenance: decided", name)
 	default:
 		r.facets(name, n, schema, published, decided)
 	}
@@ -202,13 +202,13 @@ func TestTheRulesNameFileLineAndRule(t *testing.T) {
 	for _, tc := range []struct{ name, old, new, rule string }{
 		{"a typo in a keyword", "          maxLength: 8192\n", "          maxLenght: 8192\n", `keyword: .*maxLenght`},
 		{"a bad pattern", `'^[ -~]+$'`, `'^[ -~+$'`, `pattern: .*id: error parsing regexp`},
-		{"a property without a description", "          description: Whether events are sent.\n", "", `description: .*enabled has none`},
-		{"a property without an example", "          example: wh_000001\n", "", `example: .*id has none`},
+		{"a property without a description", "          description: Whether events are sent.\n", "", `description: .*enabled has no description`},
+		{"a property without an example", "          example: wh_000001\n", "", `example: .*id has no example`},
 		{"a property without provenance", "            published: {type: boolean, required: true}\n", "", `provenance: .*enabled does not say`},
 		{"a facet that nobody names", "            decided: [description, format, example]\n", "            decided: [description, example]\n", `provenance: .*created_at does not say that format`},
 		{"a published type that is another", "          type: boolean\n", "          type: string\n", `provenance: .*enabled was published with type "boolean", and says "string"`},
-		{"an inline parameter with nothing", "        - $ref: '#/components/parameters/PerPage'\n", "        - $ref: '#/components/parameters/PerPage'\n        - {name: enabled, in: query, schema: {type: boolean}}\n", `description: .*get parameters 3 has none`},
-		{"an inline header with nothing", "        Link:\n          $ref: '#/components/headers/Link'\n", "        Link:\n          schema: {type: string}\n", `description: .*WebhookList Link has none`},
+		{"an inline parameter with nothing", "        - $ref: '#/components/parameters/PerPage'\n", "        - $ref: '#/components/parameters/PerPage'\n        - {name: enabled, in: query, schema: {type: boolean}}\n", `description: .*get parameters 3 has no description`},
+		{"an inline header with nothing", "        Link:\n          $ref: '#/components/headers/Link'\n", "        Link:\n          schema: {type: string}\n", `description: .*WebhookList Link has no description`},
 		{"an object within an object", "        meta:\n          $ref: '#/components/schemas/PageMeta'\n", "        meta:\n          type: object\n          description: About the page.\n          x-provenance: decided\n          properties:\n            total: {type: integer, description: All., x-provenance: decided, example: 1}\n", `component: .*meta is an object without a name`},
 		{"a reference to nothing", "schemas/PageMeta'", "schemas/Meta'", `reference: .*Meta, which is not there`},
 		{"a parameter without a schema's type", "      in: path\n      required: true\n", "      in: path\n", `openapi: `},

@@ -1,7 +1,6 @@
 package packhooks
 
 import (
-	"bytes"
 	"crypto/aes"
 	"crypto/cipher"
 	"crypto/rand"
@@ -86,26 +85,39 @@ func (s *Secret) UnmarshalText(text []byte) error {
 // RevealJSON returns w as JSON with the plain text of its secrets, which json.Marshal masks: to store webhooks where
 // secrets may be. json.Unmarshal reads the result into a Webhook.
 func (w Webhook) RevealJSON() ([]byte, error) {
-	var out bytes.Buffer
-	for _, f := range webhookFields {
-		v := reflect.ValueOf(w).Field(f.index)
-		if !f.required && v.IsZero() {
-			continue
+	return json.Marshal(revealed(reflect.ValueOf(w)).Interface())
+}
+
+// revealed is a value of the same JSON, but for the secrets in it.
+func revealed(v reflect.Value) reflect.Value {
+	switch {
+	case v.Type() == reflect.TypeFor[Secret]():
+		return reflect.ValueOf(v.Interface().(Secret).Reveal())
+	case v.Type().Implements(reflect.TypeFor[json.Marshaler]()):
+	case v.Kind() == reflect.Pointer && !v.IsNil():
+		plain := revealed(v.Elem())
+		pointer := reflect.New(plain.Type())
+		pointer.Elem().Set(plain)
+		return pointer
+	case v.Kind() == reflect.Slice && !v.IsNil() && v.Type().Elem().Kind() != reflect.Uint8:
+		list := make([]any, v.Len())
+		for i := range list {
+			list[i] = revealed(v.Index(i)).Interface()
 		}
-		value := v.Interface()
-		if secret, ok := value.(Secret); ok {
-			value = secret.Reveal()
+		return reflect.ValueOf(list)
+	case v.Kind() == reflect.Struct:
+		fields, values := reflect.VisibleFields(v.Type()), make([]reflect.Value, v.NumField())
+		for i := range fields {
+			values[i] = revealed(v.Field(i))
+			fields[i].Type = values[i].Type()
 		}
-		text, err := json.Marshal(map[string]any{f.name: value})
-		if err != nil {
-			return nil, err
+		plain := reflect.New(reflect.StructOf(fields)).Elem()
+		for i := range values {
+			plain.Field(i).Set(values[i])
 		}
-		out.WriteByte(',')
-		out.Write(text[1 : len(text)-1])
+		return plain
 	}
-	out.WriteByte('}')
-	out.Bytes()[0] = '{'
-	return out.Bytes(), nil
+	return v
 }
 
 // Texts are sealed with a key of the process. Equal texts have equal seals, so that reflect.DeepEqual works.

@@ -35,7 +35,10 @@ func TestTheExamplesAreWhatTheServerSays(t *testing.T) {
 	}
 	say := func(t *testing.T, name, code string, example any) {
 		requestID := contract.Operation.Responses.Value(code).Value.Headers["X-Request-Id"].Value.Example.(string)
-		request := requests[name]
+		request, known := requests[name]
+		if !known {
+			t.Fatalf("the contract declares it, and no request here provokes a %s", name)
+		}
 		f := newFixture(t, func(c *server.Config) { c.PublicURL = "https://api.pack.cloud" })
 		if request.change != nil {
 			f = newFixture(t, request.change)

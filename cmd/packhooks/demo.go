@@ -18,13 +18,13 @@ import (
 
 const demoOrganization = "demo"
 
-// useDemoDatabase puts a throw-away database in the place of any other, and returns what removes it.
-func (c *serveCmd) useDemoDatabase() (remove func(), err error) {
-	dir, err := os.MkdirTemp("", "packhooks-demo-")
+// useThrowAway puts a throw-away database in the place of any other, and returns what removes it.
+func (d *database) useThrowAway() (remove func(), err error) {
+	dir, err := os.MkdirTemp("", "packhooks-")
 	if err != nil {
 		return nil, err
 	}
-	c.location, c.create = location{DB: filepath.Join(dir, "demo.db")}, true
+	d.location, d.create = location{DB: filepath.Join(dir, "packhooks.db")}, true
 	return func() { _ = os.RemoveAll(dir) }, nil
 }
 

@@ -4,7 +4,6 @@ import (
 	"bufio"
 	"cmp"
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"hash/maphash"
@@ -18,6 +17,7 @@ import (
 
 	"github.com/packhooks/packhooks/api"
 	client "github.com/packhooks/packhooks/client"
+	"github.com/packhooks/packhooks/client/secret"
 	"github.com/packhooks/packhooks/server/document"
 	"github.com/packhooks/packhooks/server/store"
 )
@@ -37,6 +37,13 @@ type importCmd struct {
 }
 
 func (c *importCmd) Run(ctx context.Context, t *terminal) error {
+	if c.DryRun && !c.postgres() && !exists(c.DB) { // make no files that are there to stay
+		remove, err := c.useThrowAway()
+		if err != nil {
+			return err
+		}
+		defer remove()
+	}
 	if (c.File == "") == (c.From == "") {
 		return usage(errors.New("one of FILE and --from is needed"), "packhooks import --org %s webhooks.json", c.Org)
 	}
@@ -67,7 +74,7 @@ func (c *importCmd) fetch(ctx context.Context, t *terminal, contract *document.C
 			if err != nil {
 				return err
 			}
-			if r.data, err = json.Marshal(reveal(webhook)); err != nil {
+			if r.data, err = webhook.RevealJSON(); err != nil {
 				return err
 			}
 			if err := emit(r); err != nil {
@@ -97,7 +104,7 @@ func (c *importCmd) read(ctx context.Context, t *terminal, contract *document.Co
 	bar := t.progress(size, true)
 	rows, err := readRows(contract, io.TeeReader(interruptible(ctx, input), bar), c.Replace)
 	if err != nil {
-		return fmt.Errorf("%s: %w", name, err)
+		return fmt.Errorf("%s: %w; nothing was written", name, err)
 	}
 	return c.write(ctx, t, contract, name, bar, rows)
 }
@@ -207,6 +214,11 @@ func (rr *rowReader) read(r row) (document.Document, error) {
 		return document.Document{}, hint(fmt.Errorf("more than %d webhooks", rr.most), "--max-webhooks allows more")
 	}
 	d, unknown, err := rr.contract.Parse(r.data)
+	if errors.Is(err, secret.ErrMasked) {
+		err = hint(err, "this is what packhooks list prints; packhooks export writes the secrets")
+	} else if err != nil && len(unknown) > 0 {
+		err = fmt.Errorf("%w; the contract has no %q", err, unknown)
+	}
 	if err == nil && rr.strict && len(unknown) > 0 {
 		err = fmt.Errorf("%s: unknown property", unknown[0])
 	}
@@ -229,7 +241,7 @@ func (rr *rowReader) read(r row) (document.Document, error) {
 // warn names the properties that were left out: one of them may be a property that is misspelt.
 func (rr *rowReader) warn(t *terminal) {
 	for _, name := range slices.Sorted(maps.Keys(rr.unknown)) {
-		_, _ = fmt.Fprintf(t.Err, "%s left out %q of %s: the contract has no such property\n",
+		_, _ = fmt.Fprintf(t.Err, "%s left out %q of %s: the contract has no such property (--strict rejects it)\n",
 			styled(t.Err, yellow, "packhooks: warning:"), name, count(rr.unknown[name], "webhook"))
 	}
 }

@@ -79,11 +79,11 @@ func writeTable(out io.Writer, webhooks iter.Seq2[client.Webhook, error], secret
 func inJSON(webhooks iter.Seq2[client.Webhook, error], secrets bool) iter.Seq2[[]byte, error] {
 	return func(yield func([]byte, error) bool) {
 		for w, err := range webhooks {
-			var value any = w
+			marshal := func() ([]byte, error) { return json.Marshal(w) }
 			if secrets {
-				value = reveal(w)
+				marshal = w.RevealJSON
 			}
-			data, marshalling := json.Marshal(value)
+			data, marshalling := marshal()
 			if !yield(data, cmp.Or(err, marshalling)) {
 				return
 			}

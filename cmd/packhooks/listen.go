@@ -61,7 +61,7 @@ func (l limitListener) Accept() (net.Conn, error) {
 func bind(ctx context.Context, address, flag string) (net.Listener, error) {
 	listener, err := new(net.ListenConfig).Listen(ctx, "tcp", address)
 	if errors.Is(err, syscall.EADDRINUSE) {
-		return nil, hint(fmt.Errorf("%s is taken by another program", address), "%s 127.0.0.1:0 takes a free port", flag)
+		return nil, hint(fmt.Errorf("%s is taken by another program", address), "another packhooks serve may be running; %s names another address", flag)
 	}
 	return listener, err
 }

@@ -1,16 +1,16 @@
 package main
 
 import (
-	"encoding/json"
 	"errors"
 	"fmt"
 	"net/http"
+	"net/url"
 	"os"
-	"reflect"
 	"strings"
 	"syscall"
 
 	client "github.com/packhooks/packhooks/client"
+	"github.com/packhooks/packhooks/server"
 )
 
 // credentials are what a server of the API wants to see. A variable counts only when neither flag is there.
@@ -48,7 +48,7 @@ func (c credentials) client(url string) (*client.Client, error) {
 		return nil, hint(errors.New("no token"), "set PACKHOOKS_TOKEN or --token-file; packhooks token create makes a token for your own server")
 	}
 	if !strings.Contains(url, "://") {
-		return nil, hint(fmt.Errorf("--url %q has no scheme", url), "--url http://%s or https://%s", url, url)
+		return nil, hint(fmt.Errorf("--url %q has no scheme", url), "--url %s or %s", withBasePath("http://"+url), withBasePath("https://"+url))
 	}
 	return client.New(token, client.WithBaseURL(url))
 }
@@ -62,7 +62,7 @@ func explain(err error, url string) error {
 	case errors.Is(err, client.ErrForbidden):
 		return hint(err, "packhooks token create --org ORG makes a token that covers another organization")
 	case errors.Is(err, client.ErrNotFound):
-		return hint(err, "--url names the server with its base path, such as %s/v1", strings.TrimSuffix(strings.TrimRight(url, "/"), "/v1"))
+		return hint(err, "--url names a server of this API with its base path; perhaps %s", origin(url)+server.DefaultBasePath)
 	case errors.Is(err, http.ErrSchemeMismatch):
 		return hint(err, "the server speaks plain HTTP: --url http://%s", strings.TrimPrefix(url, "https://"))
 	case errors.As(err, &response) && response.StatusCode == http.StatusBadRequest && strings.Contains(string(response.Body), "HTTPS server"):
@@ -73,37 +73,18 @@ func explain(err error, url string) error {
 	return err
 }
 
-// reveal is a webhook that marshals with its secrets: every property that the contract calls a password.
-func reveal(w client.Webhook) any { return revealed(reflect.ValueOf(w)).Interface() }
-
-// revealed is a value of the same JSON, but for the secrets in it.
-func revealed(v reflect.Value) reflect.Value {
-	switch {
-	case v.Type() == reflect.TypeFor[client.Secret]():
-		return reflect.ValueOf(v.Interface().(client.Secret).Reveal())
-	case v.Type().Implements(reflect.TypeFor[json.Marshaler]()):
-	case v.Kind() == reflect.Pointer && !v.IsNil():
-		plain := revealed(v.Elem())
-		pointer := reflect.New(plain.Type())
-		pointer.Elem().Set(plain)
-		return pointer
-	case v.Kind() == reflect.Slice && !v.IsNil() && v.Type().Elem().Kind() != reflect.Uint8:
-		list := make([]any, v.Len())
-		for i := range list {
-			list[i] = revealed(v.Index(i)).Interface()
-		}
-		return reflect.ValueOf(list)
-	case v.Kind() == reflect.Struct:
-		fields, values := reflect.VisibleFields(v.Type()), make([]reflect.Value, v.NumField())
-		for i := range fields {
-			values[i] = revealed(v.Field(i))
-			fields[i].Type = values[i].Type()
-		}
-		plain := reflect.New(reflect.StructOf(fields)).Elem()
-		for i := range values {
-			plain.Field(i).Set(values[i])
-		}
-		return plain
+// withBasePath adds the default base path to a URL without a path.
+func withBasePath(url string) string {
+	if trimmed := strings.TrimRight(url, "/"); trimmed == origin(url) {
+		return trimmed + server.DefaultBasePath
 	}
-	return v
+	return url
+}
+
+func origin(text string) string {
+	u, err := url.Parse(text)
+	if err != nil {
+		return text
+	}
+	return u.Scheme + "://" + u.Host
 }

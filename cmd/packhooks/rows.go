@@ -46,7 +46,7 @@ func readRows(contract *document.Contract, input io.Reader, whole bool) (feed, e
 	peek := json.NewDecoder(io.TeeReader(io.LimitReader(input, maxRow), head))
 	first, err := peek.Token()
 	if errors.Is(err, io.EOF) {
-		return nil, errors.New("the input is empty")
+		return nil, hint(errors.New("the input is empty"), "a list without webhooks is []")
 	}
 	page := first == json.Delim('{') && beginsPage(contract, peek)
 	input = io.MultiReader(head, input)
@@ -189,7 +189,9 @@ func readPage(decoder *json.Decoder, whole bool, emit func(row) error) error {
 	switch {
 	case !seen[listing.Items]:
 		return fmt.Errorf("neither an array, nor a webhook on each line, nor a page: it has no %q", listing.Items)
-	case whole && (!seen[linksName] || links.Prev != nil || links.Next != nil):
+	case whole && !seen[linksName]:
+		return errors.New("the page is not the whole list for all one can tell: it has no links")
+	case whole && (links.Prev != nil || links.Next != nil):
 		return errors.New("the page is not the whole list: its links lead on")
 	}
 	return expectEnd(decoder)

@@ -92,7 +92,7 @@ func (c *serveCmd) Run(ctx context.Context, t *terminal) error {
 	docsOrganization := ""
 	if c.Demo {
 		docsOrganization = demoOrganization
-		remove, err := c.useDemoDatabase()
+		remove, err := c.useThrowAway()
 		if err != nil {
 			return err
 		}

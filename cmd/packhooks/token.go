@@ -17,7 +17,7 @@ import (
 type tokenCmd struct {
 	Create tokenCreateCmd `cmd:"" help:"Create a token and print it, this once."`
 	List   tokenListCmd   `cmd:"" help:"List all tokens, without their text."`
-	Revoke tokenRevokeCmd `cmd:"" help:"Revoke a token for good, within a second on every running server."`
+	Revoke tokenRevokeCmd `cmd:"" help:"Revoke a token for good, from the next request on."`
 }
 
 type tokenCreateCmd struct {

@@ -18,12 +18,27 @@ const localContract = {
           contract.servers = [{ url: path, description: "this server" }];
           OrganizationId.example = page.organization || undefined;
           delete Cursor.example;
+          flattenProvenance(contract);
+          contract.info.description = "*Authorize* with a token, *Try it out*, *Execute*.\n\n" + contract.info.description;
+          for (const scheme of Object.values(contract.components.securitySchemes)) {
+            scheme.description += " Paste the token alone, without Bearer. `packhooks token create` makes one.";
+          }
           return update(contract);
         },
       },
     },
   },
 };
+
+// Swagger UI prints an extension that is an object the way its programmers see it.
+function flattenProvenance(node) {
+  if (!node || typeof node !== "object") return;
+  const provenance = node["x-provenance"];
+  if (provenance && provenance.published) {
+    node["x-provenance"] = `published: ${Object.keys(provenance.published).join(", ")}; decided: ${provenance.decided.join(", ") || "nothing"}`;
+  }
+  Object.values(node).forEach(flattenProvenance);
+}
 
 // Every response repeats the same headers. Folded, the page is half as long. Swagger UI leaves out their x-provenance.
 const foldedHeaders = {

@@ -173,7 +173,7 @@ var contractEdits = []edit{
 	{
 		name:    "inline parameter without a description",
 		patches: []patch{{contract, perPageParameter, perPageParameter + "        - {name: enabled, in: query, schema: {type: boolean}}\n"}},
-		refusal: promise{`api/openapi.yaml:\d+: description: .*parameters 3 has none`},
+		refusal: promise{`api/openapi.yaml:\d+: description: .*parameters 3 has no description`},
 	},
 	{
 		name: "nested property without an example",
@@ -181,7 +181,7 @@ var contractEdits = []edit{
           properties:
             reason: {type: string, description: Why., x-provenance: decided}
 `}},
-		refusal: promise{`api/openapi.yaml:\d+: example: .*reason has none`},
+		refusal: promise{`api/openapi.yaml:\d+: example: .*reason has no example`},
 	},
 	{
 		name:    "property without a provenance",

@@ -277,6 +277,7 @@ var edits = []edit{
 `}},
 		carries:  `410`,
 		suite:    readers,
+		tests:    promise{`no request here provokes a 410`},
 		breaking: promise{`response-non-success-status-added`, `raise info.version`},
 	},
 	{

@@ -69,6 +69,7 @@ func newPostgresPlace(t *testing.T, cluster *postgrestest.Cluster, before, after
 	p.engine, p.files = "postgres", cluster.Dir
 	p.env = append(p.env[:2], "PACKHOOKS_DB="+cluster.DSN(t), "PACKHOOKS_KEYSET_FILE=packhooks.keyset")
 	p.must(before, nil, "keys", "init")
+	p.must(before, nil, "init")
 	return p
 }
 
