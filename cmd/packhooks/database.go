@@ -115,7 +115,7 @@ func (d *database) open(ctx context.Context) (store.Store, error) {
 	case errors.Is(err, store.ErrSchemaTooOld):
 		return nil, hint(err, "packhooks migrate brings it up to date")
 	}
-	return db, err
+	return db, explainDamage(err)
 }
 
 func (d *database) openOrMake(ctx context.Context) (store.Store, error) {
@@ -188,7 +188,14 @@ func (d *database) use(ctx context.Context, do func(store.Store) error) error {
 		return err
 	}
 	defer func() { _ = db.Close() }()
-	return do(db)
+	return explainDamage(do(db))
+}
+
+func explainDamage(err error) error {
+	if errors.Is(err, store.ErrDamaged) {
+		return hint(err, "restore the database from a backup")
+	}
+	return err
 }
 
 // useExisting is use for commands that can do nothing with an empty database: a path that is misspelt should not

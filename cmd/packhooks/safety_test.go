@@ -311,3 +311,23 @@ func TestDatabaseCommandsNeedVerifiedTLS(t *testing.T) {
 		t.Errorf("allowed, and refused: %s", out)
 	}
 }
+
+func TestDamagedDatabase(t *testing.T) {
+	p := newPlace(t)
+	p.must(goodRow, "import", "--org", "acme", "-")
+	for _, name := range []string{"packhooks.db", "packhooks.db.tokens"} {
+		whole, err := os.ReadFile(p.path(name))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(p.path(name), bytes.Repeat([]byte("damaged "), len(whole)/8), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		if got := p.run("", "token", "list"); got.code != 1 || !strings.Contains(got.err, "the file is damaged") || !strings.Contains(got.err, "from a backup") {
+			t.Errorf("%s: exit %d: %s", name, got.code, got.err)
+		}
+		if err := os.WriteFile(p.path(name), whole, 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+}

@@ -245,6 +245,9 @@ var (
 	// ErrIncomplete is a database of which one part is missing, empty or that of another database; the error names it.
 	ErrIncomplete = errors.New("the database is incomplete")
 
+	// ErrDamaged is a file that is no database or no longer a whole one.
+	ErrDamaged = errors.New("the file is damaged")
+
 	// ErrAltered is a token that was written by somebody without the keyset.
 	ErrAltered = errors.New("the token was altered in the database")
 

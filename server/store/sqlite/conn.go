@@ -234,9 +234,13 @@ func failure(ctx context.Context, err error) error {
 		return fmt.Errorf("%w: %w", ctx.Err(), err)
 	case slices.Contains(transient, sqlite.ErrCode(err).ToPrimary()):
 		return fmt.Errorf("%w: %w", store.ErrUnavailable, err)
+	case slices.Contains(damaged, sqlite.ErrCode(err).ToPrimary()):
+		return fmt.Errorf("%w: %w", store.ErrDamaged, err)
 	}
 	return err
 }
+
+var damaged = []sqlite.ResultCode{sqlite.ResultCorrupt, sqlite.ResultNotADB}
 
 // transient are the results that another process or a full disk can cause.
 var transient = []sqlite.ResultCode{
