@@ -75,7 +75,7 @@ func expectation(method, path, organization, tail, challenge string, right bool)
 	}
 	switch {
 	case tail != "/webhooks":
-		return refuse(404, "there is no such path", nil)
+		return refuse(404, "no such path", nil)
 	case method != "GET":
 		return refuse(405, "this path answers GET only", map[string]string{"Allow": "GET"})
 	case challenge == realm:
