@@ -45,8 +45,8 @@ type admission struct {
 }
 
 const (
-	// requestCost is what a request counts for besides the bytes of its response: about what its goroutine and the buffers
-	// of its connection or stream take.
+	// requestCost is what a request counts for besides the bytes of its response: about the size of its goroutine and
+	// buffers.
 	requestCost = 16 << 10
 
 	// unknownPlaces is the fraction of places for unknown tokens, and unknownWait how long they wait for one.
