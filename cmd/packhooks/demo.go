@@ -18,7 +18,7 @@ import (
 
 const demoOrganization = "demo"
 
-// useThrowAway puts a throw-away database in the place of any other, and returns what removes it.
+// useThrowAway selects a temporary database.
 func (d *database) useThrowAway() (remove func(), err error) {
 	dir, err := os.MkdirTemp("", "packhooks-")
 	if err != nil {

@@ -37,7 +37,7 @@ type importCmd struct {
 }
 
 func (c *importCmd) Run(ctx context.Context, t *terminal) error {
-	if c.DryRun && !c.postgres() && !exists(c.DB) { // make no files that are there to stay
+	if c.DryRun && !c.postgres() && !exists(c.DB) { // leave no files behind
 		remove, err := c.useThrowAway()
 		if err != nil {
 			return err
@@ -241,7 +241,7 @@ func (rr *rowReader) read(r row) (document.Document, error) {
 // warn reports ignored properties, which may be misspelt.
 func (rr *rowReader) warn(t *terminal) {
 	for _, name := range slices.Sorted(maps.Keys(rr.unknown)) {
-		_, _ = fmt.Fprintf(t.Err, "%s left out %q of %s: the contract has no such property (--strict rejects it)\n",
+		_, _ = fmt.Fprintf(t.Err, "%s ignored property %q of %s: not in the contract (--strict rejects it)\n",
 			styled(t.Err, yellow, "packhooks: warning:"), name, count(rr.unknown[name], "webhook"))
 	}
 }

@@ -61,7 +61,7 @@ func (l limitListener) Accept() (net.Conn, error) {
 func bind(ctx context.Context, address, flag string) (net.Listener, error) {
 	listener, err := new(net.ListenConfig).Listen(ctx, "tcp", address)
 	if errors.Is(err, syscall.EADDRINUSE) {
-		return nil, hint(fmt.Errorf("%s is taken by another program", address), "another packhooks serve may be running; %s names another address", flag)
+		return nil, hint(fmt.Errorf("%s is already in use", address), "another packhooks serve may be running; choose another address with %s", flag)
 	}
 	return listener, err
 }

@@ -188,11 +188,11 @@ func readPage(decoder *json.Decoder, whole bool, emit func(row) error) error {
 	}
 	switch {
 	case !seen[listing.Items]:
-		return fmt.Errorf("neither an array, nor a webhook on each line, nor a page: it has no %q", listing.Items)
+		return fmt.Errorf("not an array, NDJSON or a page: it has no %q", listing.Items)
 	case whole && !seen[linksName]:
 		return errors.New("the page is not the whole list for all one can tell: it has no links")
 	case whole && (links.Prev != nil || links.Next != nil):
-		return errors.New("the page is not the whole list: its links lead on")
+		return errors.New("the page is not the whole list: it links to other pages")
 	}
 	return expectEnd(decoder)
 }

@@ -15,8 +15,8 @@ import (
 )
 
 type tokenCmd struct {
-	Create tokenCreateCmd `cmd:"" help:"Create a token and print it, this once."`
-	List   tokenListCmd   `cmd:"" help:"List all tokens, without their text."`
+	Create tokenCreateCmd `cmd:"" help:"Create a token and print it once."`
+	List   tokenListCmd   `cmd:"" help:"List all tokens, without the tokens themselves."`
 	Revoke tokenRevokeCmd `cmd:"" help:"Revoke a token for good, from the next request on."`
 }
 
