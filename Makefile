@@ -1,13 +1,13 @@
-# Everything here needs Go and nothing else, unless its line says so.
+# Targets need only Go unless noted.
 SHELL   := /bin/sh
 GO      ?= go
 TOOL    := $(GO) tool -modfile=tools/go.mod
 # The module of the server and the commands, and that of the client: ./... of one does not reach into the other.
 MODULES := . client
-# Counted, not timed: before Go 1.27 a run that ends by the clock may fail without a finding (go.dev/issue/75804).
+# A count: before Go 1.27 a run with a time limit may fail without a finding (go.dev/issue/75804).
 FUZZTIME ?= 20000x
 FAULTS ?= .
-# Exact, as npx would otherwise take whatever is newest today.
+# Pinned: npx would take the latest version.
 REDOCLY := REDOCLY_TELEMETRY=off REDOCLY_SUPPRESS_UPDATE_NOTICE=true npx --yes @redocly/cli@2.77.0
 # A module of its own, so that its many dependencies do not choose the versions of the other tools.
 RELEASE_TOOL := $(GO) tool -modfile=tools/release/go.mod goreleaser
@@ -23,7 +23,7 @@ help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "%-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 .PHONY: run
-run: ## Serve sixty made-up webhooks from a throw-away database; prints what to paste
+run: ## Serve a demo with 60 webhooks from a temporary database
 	@echo "Compiling. The first time takes a few minutes, later ones seconds."
 	@$(MAKE) --no-print-directory --silent build
 	@bin/packhooks serve --demo
@@ -41,7 +41,7 @@ generate: ## Validate api/openapi.yaml, and regenerate everything that comes fro
 	$(GO) generate ./...
 
 .PHONY: check-generate
-check-generate: ## Fail when committed output differs from what the contract gives: changed, new or stale
+check-generate: ## Fail if committed generated files are out of date
 	find gen client -name '*.gen.go' -delete
 	$(MAKE) generate
 	@drift=$$(git status --porcelain -- gen client/models.gen.go client/internal docs/contract.md) && test -z "$$drift" || \
@@ -69,9 +69,9 @@ race: ## Run the tests under the race detector (needs a C compiler)
 	CGO_ENABLED=1 $(GO) test -race -timeout 30m ./...
 	CGO_ENABLED=1 $(GO) -C client test -race -timeout 30m ./...
 
-.PHONY: second-opinion
-second-opinion: ## Have another validator judge every exchange of the server's tests
-	$(GO) -C tools test -count=1 ./secondopinion
+.PHONY: cross-validate
+cross-validate: ## Validate the traffic of the server tests with another validator
+	$(GO) -C tools test -count=1 ./crossvalidate
 
 .PHONY: prism
 prism: ## Run the conformance checks against Prism's mock (needs npm)
@@ -96,7 +96,7 @@ lint-spec: ## Lint the contract under Redocly, Spectral and IBM's rules (needs n
 		spectral lint --fail-severity hint --ruleset "$$modules/packhooks.yaml" api/openapi.yaml'
 
 .PHONY: breaking
-breaking: ## Hold api/openapi.yaml to api/released.yaml, its version and CHANGELOG.md
+breaking: ## Check api/openapi.yaml for breaking changes against api/released.yaml, and its version
 	$(GO) -C tools run ./breaking ../api/released.yaml ../api/openapi.yaml ../CHANGELOG.md
 
 .PHONY: breaking-edits
@@ -104,7 +104,7 @@ breaking-edits: ## Edit the contract in fifty ways; check which version each nee
 	$(GO) -C tools test -count=1 ./breaking
 
 .PHONY: spec-edits
-spec-edits: ## Edit a copy of the contract; check what each step says, and what becomes of stored webhooks
+spec-edits: ## Edit copies of the contract; check each step of CONTRIBUTING.md, and stored webhooks
 	$(GO) test -tags specedits -count=1 -timeout 30m -v ./cmd/packhooks/specedits
 
 .PHONY: bench

@@ -17,7 +17,7 @@ import (
 //go:embed openapi.yaml
 var Spec []byte
 
-// Load returns the contract, which is parsed once for the whole program. Callers share it and must not change it.
+// Load parses the contract once and returns it. Callers share it and must not change it.
 var Load = sync.OnceValues(func() (*openapi3.T, error) {
 	doc, err := openapi3.NewLoader().LoadFromData(Spec)
 	if err != nil {
@@ -26,8 +26,7 @@ var Load = sync.OnceValues(func() (*openapi3.T, error) {
 	return doc, nil
 })
 
-// Reason names the property and the rule of a schema error. The error's own text quotes the value, which may be a
-// secret.
+// Reason names the property and the rule of a schema error, without the value, which may be a secret.
 func Reason(err error) error {
 	var invalid *openapi3.SchemaError
 	if !errors.As(err, &invalid) {

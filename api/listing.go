@@ -21,7 +21,7 @@ type Listing struct {
 	Size, Cursor    *openapi3.Schema `json:"-"`
 }
 
-// LoadListing finds the listing in the contract, and refuses one whose page size has no default or no maximum.
+// LoadListing finds the listing in the contract. Its page size must have a default and a maximum.
 var LoadListing = sync.OnceValues(func() (*Listing, error) {
 	doc, err := Load()
 	if err != nil {

@@ -15,7 +15,7 @@ const DefaultBaseURL = clientapi.ServerURLPackCloud
 
 // A Client reads from the API. Make it with New. It is safe for concurrent use.
 type Client struct {
-	// Behind a function, as whatever prints values by reflection would find the token in the connections' buffers.
+	// A function hides the transport, whose buffers hold the token, from printing by reflection.
 	sender func() *sender
 }
 

@@ -79,7 +79,7 @@ func errorOf[T error](err error) error {
 	return nil
 }
 
-// permanent reports whether err would come again: what is wrong is the address, the certificate or the redirect.
+// permanent reports whether a retry would fail the same way, as with a bad address, certificate or redirect.
 func permanent(err error) bool {
 	var lookup *net.DNSError
 	var operation *net.OpError
@@ -90,7 +90,7 @@ func permanent(err error) bool {
 		errors.As(err, &operation) && operation.Op == "remote error" && !strings.Contains(err.Error(), "internal error")
 }
 
-// badEncoding reports whether err says that a body was received but is not the gzip that its header announces.
+// badEncoding reports whether a body is not the gzip that its header announces.
 func badEncoding(err error) bool {
 	var corrupt flate.CorruptInputError
 	return errors.Is(err, gzip.ErrHeader) || errors.Is(err, gzip.ErrChecksum) || errors.As(err, &corrupt)

@@ -27,7 +27,7 @@ type decoder struct {
 	ctx context.Context
 }
 
-// A fieldError says what is wrong at a place of a page. It holds no value: that may be a secret.
+// A fieldError describes an error at a place in a page, without the value, which may be a secret.
 type fieldError struct {
 	place string
 	cause error
@@ -36,7 +36,7 @@ type fieldError struct {
 func (e *fieldError) Error() string { return cmp.Or(e.place, "the body") + " " + e.cause.Error() }
 func (e *fieldError) Unwrap() error { return e.cause }
 
-// at puts name before the place of err, if it is the error of a place.
+// at prefixes the place of a fieldError with name.
 func at(name string, err error) error {
 	field, ok := err.(*fieldError) //nolint:errorlint // not wrapped yet
 	if !ok {
@@ -113,7 +113,7 @@ func (d *decoder) page() (*WebhookPage, error) {
 			page.PerPage = int(value(meta.PerPage))
 			return err
 		}
-		_, err := d.value() // the contract has come to have more than this package reads
+		_, err := d.value() // added to the contract, but unknown to this package
 		return err
 	})
 	page.Prev, page.Next = value(wire.Links.Prev), value(wire.Links.Next)
@@ -144,7 +144,7 @@ func (d *decoder) webhooks(page *WebhookPage) error {
 	})
 }
 
-// members reads an object, and has read take each value that may be one of its field's.
+// members reads an object and calls read for each known field.
 func (d *decoder) members(fields []field, read func(*field) error) error {
 	if kind := d.kind(); kind != "an object" {
 		return d.unfit(kind)
@@ -156,7 +156,7 @@ func (d *decoder) members(fields []field, read func(*field) error) error {
 		if err != nil {
 			return err
 		}
-		if next++; next >= len(fields) || fields[next].name != string(name) { // most often they come in order
+		if next++; next >= len(fields) || fields[next].name != string(name) { // usually in order
 			next = slices.IndexFunc(fields, func(f field) bool { return strings.EqualFold(f.name, string(name)) })
 		}
 		if next < 0 {
@@ -164,7 +164,7 @@ func (d *decoder) members(fields []field, read func(*field) error) error {
 			return err
 		}
 		switch f := &fields[next]; {
-		case f.name != string(name): // encoding/json would take it
+		case f.name != string(name): // encoding/json ignores case
 			return wrong("has the key %q in another case", f.name)
 		case seen>>next&1 == 1:
 			return at(f.name, wrong("comes twice"))
@@ -181,7 +181,7 @@ func (d *decoder) members(fields []field, read func(*field) error) error {
 	return err
 }
 
-// member reads the value of f. What is optional and has the wrong shape is left out.
+// member reads the value of f. An optional value of the wrong type is dropped.
 func (d *decoder) member(f *field, read func(*field) error) error {
 	start := d.pos
 	var err error
@@ -254,7 +254,7 @@ func (d *decoder) setText(v any, text []byte) error {
 	return nil
 }
 
-// unfit is the error of a value of the wrong kind, or of none.
+// unfit is the error for a missing value or one of the wrong kind.
 func (d *decoder) unfit(kind string) error {
 	if kind == "" {
 		return d.syntax()

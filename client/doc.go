@@ -1,5 +1,5 @@
-// Package packhooks reads an organization's webhook subscriptions from Pack Cloud, or from any server that answers
-// the same contract. It is called packhooks, not client after its folder: every program has a variable client.
+// Package packhooks reads an organization's webhook subscriptions from Pack Cloud, or from any server with
+// the same API. It is called packhooks, not client after its folder: every program has a variable client.
 //
 //	c, err := packhooks.New(os.Getenv("PACKHOOKS_TOKEN"))
 //	if err != nil {
@@ -19,7 +19,7 @@
 //
 // A webhook's signing secret is a [Secret]: printing, logging or marshalling it, or anything that holds it, shows a
 // mask. [Secret.Reveal] returns the text, and [Webhook.RevealJSON] writes a webhook so that json.Unmarshal reads it
-// back with its secret. The token of a Client is not printed either, also when a server echoes it.
+// back with its secret. The token of a Client is not printed either, even if a server echoes it.
 //
 // net/http itself writes to the standard logger of package log in one case: what a server sends on an idle
 // connection without having been asked, which it quotes. Set log.SetOutput where that matters.

@@ -22,11 +22,11 @@ var (
 	ErrRateLimited      = errors.New("rate limit exceeded")                // 429
 	ErrUnavailable      = errors.New("service is unavailable")             // 408, 425, 502 to 504, 520 to 524, 529, or a failed connection
 	ErrCrossOrigin      = errors.New("redirect to another origin refused") // the token is not sent there
-	ErrPageLoop         = errors.New("page links form a loop")             // a link came a second time within one walk
+	ErrPageLoop         = errors.New("page links form a loop")             // a link was repeated within one walk
 	ErrNoPage           = errors.New("no such page")                       // before the first page or after the last
 	ErrMalformedPage    = errors.New("malformed page")                     // a 2xx body, a link or a redirect that breaks the contract
 	ErrResponseTooLarge = errors.New("response too large")                 // more bytes than WithMaxResponseBytes, or 10,000 webhooks
-	ErrTooMany          = errors.New("too many items")                     // more than Collect was told to expect
+	ErrTooMany          = errors.New("too many items")                     // more than the limit of Collect
 )
 
 // An Error is a response with a status other than 2xx. Match it with errors.As, or by its meaning with errors.Is.
@@ -100,7 +100,7 @@ func invalid(format string, args ...any) error {
 	return fmt.Errorf("%w: %w", ErrInvalidArgument, fmt.Errorf(format, args...))
 }
 
-// printable keeps a server's words to one line of bounded length: they end up in logs and terminals.
+// printable limits text from a server to one line of bounded length, for logs and terminals.
 func printable(text string) string {
 	const limit = 300
 	text = strings.Map(func(r rune) rune {

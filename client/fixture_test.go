@@ -91,7 +91,7 @@ func body(next string, items ...any) string {
 	return string(text)
 }
 
-// always answers every request alike.
+// always sends the same response.
 func always(status int, text string, header ...string) http.HandlerFunc {
 	return func(w http.ResponseWriter, _ *http.Request) {
 		for i := 0; i < len(header); i += 2 {

@@ -43,7 +43,7 @@ func defaults() config {
 	}
 }
 
-// sharedTransport is http.DefaultTransport, but for more idle connections to one host: with its two, concurrent
+// sharedTransport is http.DefaultTransport with more idle connections per host: with the default of two, concurrent
 // calls open a connection for most requests.
 var sharedTransport = sync.OnceValue(func() http.RoundTripper {
 	standard, ok := http.DefaultTransport.(*http.Transport)
@@ -135,7 +135,7 @@ func WithLogger(log *slog.Logger) Option {
 	})
 }
 
-// An Attempt is one request of a call, and what became of it.
+// An Attempt is one request of a call and its result.
 type Attempt struct {
 	Method     string
 	Path       string // without the query

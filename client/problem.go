@@ -82,8 +82,8 @@ func parameterErrors(raw []byte) (list []ParameterError) {
 	return list
 }
 
-// complete returns p without the token and with its status, or nil if it says nothing. JSON may escape any
-// character, so that the token is looked for only here.
+// complete returns p with its status and the token masked, or nil if p is empty. It masks here, after decoding, as JSON
+// may escape any character.
 func (p *Problem) complete(status int, token string) *Problem {
 	if p == nil || p.Detail == "" && p.Title == "" && p.Errors == nil {
 		return nil

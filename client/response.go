@@ -13,7 +13,7 @@ import (
 	"time"
 )
 
-// A Response is what a call learned from the response besides its body.
+// A Response has status and headers of the response to a call.
 //
 // fmt, slog and encoding/json leave out Header: a server may have put anything there.
 type Response struct {
@@ -63,7 +63,7 @@ func (r Response) mediaType() string {
 	return mediaType
 }
 
-// received describes a body that is not what it should be: "got 200 text/html, br".
+// received describes an unexpected body: "got 200 text/html, br".
 func (r Response) received() string {
 	text := "got " + strconv.Itoa(r.StatusCode)
 	if mediaType := r.mediaType(); mediaType != "" {
@@ -75,8 +75,7 @@ func (r Response) received() string {
 	return text
 }
 
-// ended reports whether resp tells the end of its body. A body without a length that only the connection's end
-// closes may have been cut short.
+// ended reports whether resp marks the end of its body. A body that ends only with the connection may be truncated.
 func ended(resp *http.Response) bool {
 	return resp.ContentLength >= 0 || resp.Uncompressed || resp.ProtoMajor > 1 || len(resp.TransferEncoding) > 0
 }
@@ -107,7 +106,7 @@ func readBody(resp *http.Response, limit int64) ([]byte, error) {
 	return b.Bytes(), nil
 }
 
-// mask hides the token in what came from the server, which may echo a request. A token as short as a word is left.
+// mask hides the token in what came from the server, which may echo a request. A short token is not masked: it could be any word.
 func mask(text, token string) string {
 	if len(token) < 8 {
 		return text

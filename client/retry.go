@@ -11,8 +11,7 @@ import (
 	"time"
 )
 
-// transientStatuses are those that a better response may follow. 520 to 524 are of CDNs whose origin fails, and 529 is
-// overload.
+// transientStatuses are retried. CDNs send 520 to 524 if the origin fails; 529 means overload.
 var transientStatuses = []int{408, 425, 429, 500, 502, 503, 504, 520, 521, 522, 523, 524, 529}
 
 func transient(status int) bool { return slices.Contains(transientStatuses, status) }
@@ -35,7 +34,7 @@ func (s *sender) retry(req *http.Request, err error, n int) (wait time.Duration,
 			return 0, false
 		}
 		wait = status.RetryAfter
-		wait += random(min(wait, (left-wait)/2)) // or all clients that were sent away return together
+		wait += random(min(wait, (left-wait)/2)) // or all rejected clients would return at once
 	default:
 		return 0, false
 	}

@@ -9,8 +9,8 @@ import (
 	"unicode/utf8"
 )
 
-// A scanner reads JSON (RFC 8259) once, from front to back. Unlike encoding/json it refuses what would change a text
-// silently: invalid UTF-8 and unpaired surrogates.
+// A scanner reads JSON (RFC 8259) in one pass. Unlike encoding/json it rejects text that would be silently changed:
+// invalid UTF-8 and unpaired surrogates.
 type scanner struct {
 	data []byte
 	pos  int
@@ -45,7 +45,7 @@ var kinds = [256]string{
 // kind names the kind of the value that follows, or returns "" if none does.
 func (s *scanner) kind() string { return kinds[s.peek()] }
 
-// list reads an object or an array, up to last; each has to read one member or item.
+// list reads an object or array up to last; each must read one member or item.
 func (s *scanner) list(last byte, each func(i int) error) error {
 	s.pos++ // the bracket
 	if s.peek() == last {
@@ -121,7 +121,7 @@ func (s *scanner) text() ([]byte, error) {
 	return []byte(plain), nil
 }
 
-// value reads a value of any kind: up to what ends it, outside of strings and brackets.
+// value skips a value of any kind.
 func (s *scanner) value() ([]byte, error) {
 	s.peek()
 	start, depth := s.pos, 0

@@ -54,7 +54,7 @@ func (s *sender) send(req *http.Request, decode func(*response) error) error {
 	}
 }
 
-// attempt sends req once, and tells the hooks.
+// attempt sends req once and calls the hooks.
 func (s *sender) attempt(req *http.Request, count *requestCount, decode func(*response) error) error {
 	count.attempts++
 	ctx, cancel := context.WithCancelCause(context.WithValue(req.Context(), requestCountKey{}, count))
@@ -93,7 +93,7 @@ func (s *sender) attempt(req *http.Request, count *requestCount, decode func(*re
 	return err
 }
 
-// exchange sends req and reads the response. With an error, the response is what is known of it, or nil.
+// exchange sends req and reads the response, which may be partial or nil if there is an error.
 func (s *sender) exchange(req *http.Request) (*response, error) {
 	token, err := s.token(req.Context())
 	if err == nil {
@@ -117,7 +117,7 @@ func (s *sender) exchange(req *http.Request) (*response, error) {
 	}
 	body, err := readBody(resp, s.maxBytes)
 	if err == nil {
-		// A server that sees the connection close may end a body in good form before it has sent all of it.
+		// A server may end a truncated body properly when it sees the connection close.
 		err = context.Cause(req.Context())
 	}
 	r := &response{Response: newResponse(resp, token), body: body, ended: ended(resp)}
@@ -136,7 +136,7 @@ func (s *sender) exchange(req *http.Request) (*response, error) {
 func noResponse(req *http.Request, err error, token string) error {
 	var outer *url.Error
 	if errors.As(err, &outer) {
-		err = outer.Err // without the URL: its query, and the address that a redirect names, are the server's words
+		err = outer.Err // without the URL: its query, or the address of a redirect, come from the server
 	}
 	cause := context.Cause(req.Context())
 	var timeout *timeoutError
@@ -151,8 +151,8 @@ func noResponse(req *http.Request, err error, token string) error {
 	return newConnectionError(req, err, token)
 }
 
-// A requestCount is what one call has sent. net/http repeats a request by itself when a connection closes before
-// the response, under HTTP/2 GOAWAY without end: so each connection counts that it takes, less the redirects.
+// A requestCount counts the requests of one call. net/http itself resends a request when a connection closes before the
+// response, with HTTP/2 GOAWAY without limit, so it counts the connections taken, less the redirects.
 type requestCount struct {
 	attempts        int
 	sent, redirects atomic.Int32
@@ -160,8 +160,8 @@ type requestCount struct {
 
 type requestCountKey struct{}
 
-// interrupted returns an error that is the context's and that of the failure before it, if there was one. An
-// attempt that the context ended says nothing about the service.
+// interrupted returns the context's error, wrapped with that of the previous failure if there was one. An attempt that
+// the context ended says nothing about the service.
 func interrupted(cause, last, err error) error {
 	if last != nil {
 		return fmt.Errorf("%w; the last failure: %w", cause, last)
@@ -173,8 +173,8 @@ func interrupted(cause, last, err error) error {
 	return fmt.Errorf("%w: %w", cause, err)
 }
 
-// checkRedirect is the redirect policy: the token is sent to no other origin, and a redirect leads to the list that
-// was asked for, not to another organization's.
+// checkRedirect is the redirect policy: a redirect must stay on the origin, as it carries the token, and must lead to the
+// requested list.
 func (s *sender) checkRedirect(req *http.Request, via []*http.Request) error {
 	if !strings.EqualFold(origin(req.URL), origin(s.baseURL)) {
 		return fmt.Errorf("%w: from %s", ErrCrossOrigin, origin(s.baseURL))

@@ -13,8 +13,8 @@ import (
 // deleted.
 const maxEmpty = 100
 
-// A trail is the queries of the pages of one walk in one direction, from its last page back to its first. Walks that
-// turned from the same page share what they have in common.
+// A trail is a linked list of the page queries of a walk in one direction, last page first. Walks that branched from the
+// same page share a tail.
 type trail struct {
 	query  string
 	n      int // pages up to this one
@@ -35,7 +35,7 @@ func (t *trail) holds(query string) bool {
 	return false
 }
 
-// step returns t and the page of query behind it.
+// step returns t extended by query.
 func (t *trail) step(query string) *trail {
 	next := &trail{query: query, n: 1, before: t, seen: &sync.Map{}}
 	if t != nil {

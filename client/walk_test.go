@@ -171,7 +171,7 @@ func TestIterators(t *testing.T) {
 			t.Errorf("%d requests, want 1", n)
 		}
 	})
-	t.Run("a second range begins anew", func(t *testing.T) {
+	t.Run("a second range starts over", func(t *testing.T) {
 		walk := c.Webhooks(t.Context(), "acme", packhooks.PerPage(4))
 		for range 2 {
 			n := 0

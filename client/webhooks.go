@@ -22,7 +22,7 @@ type WebhookPage struct {
 	walk walk
 }
 
-// A walk is where a page stands among those reached from link to link in one direction.
+// A walk is the position of a page in a sequence of pages in one direction.
 type walk struct {
 	client       *Client // nil for a page that was not fetched
 	organization string
@@ -32,7 +32,7 @@ type walk struct {
 	empty        int // pages in a row, up to this page
 }
 
-// ListOptions are what the options of one call amount to. A fake of Client reads them by NewListOptions.
+// ListOptions are the combined options of a call. A fake of Client gets them from NewListOptions.
 type ListOptions struct {
 	PerPage   int         // see PerPage; 0 when not given
 	Link      string      // see FromPage; empty when not given
@@ -56,7 +56,7 @@ func PerPage(n int) ListOption {
 }
 
 // FromPage begins at the page of link, which is the Prev or Next of an earlier page. The page size of the link
-// counts more than PerPage. An empty link is ErrNoPage, and one of another organization ErrMalformedPage.
+// overrides PerPage. An empty link is ErrNoPage, and one of another organization ErrMalformedPage.
 func FromPage(link string) ListOption {
 	return func(o *ListOptions) error {
 		if o.Link = link; link == "" {
@@ -71,8 +71,8 @@ func WithRequestID(id string) ListOption {
 	return option(id != "" && visible(id), func(o *ListOptions) { o.RequestID = id }, "the request id is not printable ASCII")
 }
 
-// WithHeader sends a further header with each request of the call. Those that this package sets, or that change how
-// the body is read, are refused.
+// WithHeader sends a further header with each request of the call. Headers that this package sets, or that change
+// how the body is read, are rejected.
 func WithHeader(name, value string) ListOption {
 	return func(o *ListOptions) error {
 		o.Header = maps.Clone(o.Header)
@@ -162,7 +162,7 @@ func (c *Client) fetch(ctx context.Context, w walk, link string, backward bool) 
 	if err != nil {
 		return nil, err
 	}
-	if w.backward != backward { // a new walk, from the page that was turned
+	if w.backward != backward { // a new walk in the other direction
 		w.trail, w.empty = (*trail)(nil).step(w.trail.query), 0
 	}
 	w.client, w.backward = c, backward

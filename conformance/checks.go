@@ -2,8 +2,8 @@ package conformance
 
 import "context"
 
-// check is one row of the table. Without run it looks at every response of the session (see validate), after all others
-// have got theirs.
+// check is one check. Without run it is passive: it looks at every response of the session (see validate), and is
+// evaluated last.
 type check struct {
 	group, id string
 	about     string // a part of the contract (see locate)
@@ -12,8 +12,8 @@ type check struct {
 	run       func(context.Context, *session) error
 }
 
-// checks is everything that is checked but the headers, whose checks are made from the contract. Its order is that of
-// a run: what a limit cuts off is what matters least.
+// checks has all checks except those of headers, which are generated from the contract. The most important come first:
+// a run may reach a limit.
 var checks = []check{
 	{"contract", "first-page", "operation/responses/200", "", "the list has status 200", firstPage},
 	{"contract", "required-fields", "webhook", Published, "a webhook has its required fields", nil},

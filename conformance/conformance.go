@@ -1,4 +1,4 @@
-// Package conformance checks any server against the contract in api/openapi.yaml, over HTTP alone.
+// Package conformance checks a server against the contract in api/openapi.yaml, over HTTP.
 //
 //	report, err := conformance.Run(ctx, conformance.Config{
 //		URL:          "https://api.pack.cloud/v1",
@@ -13,13 +13,12 @@
 //	}
 //	os.Exit(report.ExitCode())
 //
-// Each check has a class. What the vendor published and what is unsafe (a token is not needed, another organization is
-// served, a token or secret is repeated, webhooks are lost) decides. What this project decided is where a real service
-// and the document may differ without either being broken.
+// Each check has a class. Violations of the published page, and unsafe behavior (a token is not needed, another
+// organization is served, a token or secret is repeated, webhooks are lost), fail the run. A real service may differ from
+// what this project decided without being broken.
 //
-// A run reads only: it sends GET, HEAD and OPTIONS, and no method that could create anything. It keeps to a rate, to
-// a number of requests and to a time, and waits where a server is busy. What a report shows of a request and its response
-// holds neither the token nor a signing secret. It is neither a load test nor a search for vulnerabilities.
+// A run is read-only: it sends only GET, HEAD and OPTIONS. It limits rate, number of requests and duration, and backs off
+// if the server is busy. Reports mask the token and signing secrets. It is neither a load test nor a vulnerability scan.
 package conformance
 
 import (
@@ -41,10 +40,10 @@ type Config struct {
 	// URL is the base of the API, for example https://api.pack.cloud/v1.
 	URL string
 
-	// Organization is one that the token may read. With fewer than two webhooks in it some checks cannot tell.
+	// Organization is one that the token may read. With fewer than two webhooks some checks are inconclusive.
 	Organization string
 
-	// Token is sent as the contract says. None is sent when it is empty.
+	// Token is sent as the contract says; none if empty.
 	Token string
 
 	// ForeignOrganization is one that the token may not read (default: a random name).
@@ -54,20 +53,20 @@ type Config struct {
 	// redirect is followed.
 	HTTPClient *http.Client
 
-	// Contract is the OpenAPI document to hold the server to (default: this module's own). It is JSON or YAML.
+	// Contract is the OpenAPI document to check against (default: this module's own). It is JSON or YAML.
 	Contract []byte
 
-	// Strict lets what was decided count like what was published.
+	// Strict also fails on deviations from what was decided.
 	Strict bool
 
-	MaxPages    int           // the most pages of one walk (default 200)
-	MaxRequests int           // the most requests in all (default 1,000)
-	Rate        float64       // the most requests a second, after a burst of 20 (default 10)
-	Timeout     time.Duration // the most time in all (default 5 min)
+	MaxPages    int           // per walk (default 200)
+	MaxRequests int           // in total (default 1,000)
+	Rate        float64       // requests per second, after a burst of 20 (default 10)
+	Timeout     time.Duration // in total (default 5 min)
 }
 
 // Run checks the server and reports every check. An error means that no report could be made: cfg is wrong or ctx
-// ended. A server that cannot be reached, or that refuses the token, is a report whose exit code is 2.
+// ended. For a server that cannot be reached, or that rejects the token, the report's exit code is 2.
 func Run(ctx context.Context, cfg Config) (*Report, error) {
 	s, err := newSession(cfg)
 	if err != nil {
@@ -92,7 +91,7 @@ func (cfg Config) withDefaults() Config {
 	return cfg
 }
 
-// baseURL refuses what would change the meaning of the requests, or show up in a report.
+// baseURL rejects URLs that would change the requests, or expose a password in a report.
 func (cfg Config) baseURL() (*url.URL, error) {
 	u, err := url.Parse(cfg.URL)
 	switch {
@@ -101,7 +100,7 @@ func (cfg Config) baseURL() (*url.URL, error) {
 	case u.Scheme != "http" && u.Scheme != "https", u.Host == "":
 		return nil, fmt.Errorf("base url %q: not an absolute http or https url", u.Redacted())
 	case u.User != nil, u.RawQuery != "", u.ForceQuery, u.Fragment != "":
-		return nil, fmt.Errorf("base url %q: user, query and fragment have no meaning here", u.Redacted())
+		return nil, fmt.Errorf("base url %q: user, query and fragment are not allowed", u.Redacted())
 	}
 	for _, o := range []string{cfg.Organization, cfg.ForeignOrganization} {
 		if o == "" || o == "." || o == ".." {

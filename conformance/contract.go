@@ -16,8 +16,8 @@ import (
 	"github.com/getkin/kin-openapi/openapi3"
 )
 
-// contract is what the checks read from the document. No name, bound, path or status of the API is repeated in this
-// package: the operation's x-paging says which of them paging works with.
+// contract is what the checks read from the document. This package hard-codes no name, bound, path or status of the API;
+// the operation's x-paging names those of paging.
 type contract struct {
 	tree          any    // the document as plain JSON, for pointers
 	path          string // with the organization as its one parameter
@@ -30,8 +30,8 @@ type contract struct {
 	size, cursor  *openapi3.Parameter // nil when there is none
 	header        string              // that the token is sent in; empty when there is none
 	scheme        string              // that the header's value begins with
-	passwords     []string            // the names of the properties whose values are secret
-	pointers      map[string]string   // where the parts stand that checks are about
+	passwords     []string            // names of secret properties
+	pointers      map[string]string   // JSON pointers of the parts that checks are about
 }
 
 // paging is the extension x-paging: dotted places in a page, the names of parameters, and the properties that the
@@ -58,7 +58,7 @@ func loadContract(spec []byte) (*contract, error) {
 
 // findListing finds the operation that has x-paging.
 func (k *contract) findListing(doc *openapi3.T) error {
-	text, _ := doc.MarshalJSON() // what was loaded can be written
+	text, _ := doc.MarshalJSON() // a loaded document can be encoded
 	_ = json.Unmarshal(text, &k.tree)
 	for path, item := range doc.Paths.Map() {
 		if item.Get != nil && item.Get.Extensions["x-paging"] != nil {
@@ -70,7 +70,7 @@ func (k *contract) findListing(doc *openapi3.T) error {
 	case k.listing == nil:
 		return errors.New("no GET operation has x-paging, which says how the pages of a list work")
 	case strings.Count(k.path, "{") != 1:
-		return fmt.Errorf("path %s has not exactly one parameter, the organization", k.path)
+		return fmt.Errorf("path %s must have exactly one parameter, the organization", k.path)
 	}
 	k.pointers["operation"] = "/paths/" + escape(k.path) + "/get"
 	extension, _ := json.Marshal(k.listing.Extensions["x-paging"])
@@ -163,7 +163,7 @@ func (k *contract) findSecurity(doc *openapi3.T) error {
 			case ref != nil && ref.Value.Type == "apiKey" && ref.Value.In == "header":
 				k.header, k.scheme = ref.Value.Name, ""
 			default:
-				return fmt.Errorf("security scheme %q: the checks know http and an apiKey in a header", name)
+				return fmt.Errorf("security scheme %q: only http and apiKey in a header are supported", name)
 			}
 		}
 	}
@@ -187,7 +187,7 @@ func (k *contract) bounds() (least, most, usual int) {
 	return int(*schema.Min), int(*schema.Max), usual
 }
 
-// promise is what the contract says in words under a name.
+// promise returns the text of an x-promise.
 func (k *contract) promise(name string) string {
 	text, _ := child(k.listing.Extensions["x-promise"], name).(string)
 	return strings.Join(strings.Fields(text), " ")

@@ -93,9 +93,9 @@ var edits = []struct {
 	{name: "items that are gone", edit: []string{"        data:\n          type: array", "        webhooks:\n          type: array"}, refused: `items is at "data", which a page does not have`},
 	{name: "an id that is gone", edit: []string{"        id:\n          type", "        uid:\n          type"}, refused: `orders by "id", which a webhook does not have`},
 	{name: "no x-paging", edit: []string{"x-paging:", "x-other:"}, refused: "no GET operation has x-paging"},
-	{name: "two parameters in the path", edit: []string{"/{organizationId}/webhooks", "/{organizationId}/webhooks/{id}"}, refused: "not exactly one parameter"},
+	{name: "two parameters in the path", edit: []string{"/{organizationId}/webhooks", "/{organizationId}/webhooks/{id}"}, refused: "exactly one parameter"},
 	{name: "no largest page", edit: []string{"        minimum: 1\n        maximum: 100\n", "        minimum: 1\n"}, refused: "not declared with a minimum and a maximum"},
-	{name: "oauth in a cookie", edit: []string{"      type: http\n      scheme: bearer\n", "      type: apiKey\n      in: cookie\n      name: session\n"}, refused: "an apiKey in a header"},
+	{name: "oauth in a cookie", edit: []string{"      type: http\n      scheme: bearer\n", "      type: apiKey\n      in: cookie\n      name: session\n"}, refused: "apiKey in a header"},
 	{name: "no 200", edit: []string{"        '200':\n", "        '203':\n"}, refused: "declares no status 200"},
 	{name: "not YAML", edit: []string{"openapi: 3.0.3", "openapi: ["}, refused: "loading the contract"},
 }

@@ -11,15 +11,15 @@ import (
 	"strings"
 )
 
-// page is a page as far as paging needs it. It is read leniently: webhooks are found in any envelope, by their
-// required properties, and one with a wrong field is still one.
+// page is a leniently parsed page: webhooks are found in any envelope by their required properties, even with invalid
+// fields.
 type page struct {
 	response   *response
 	webhooks   []map[string]any
 	ids        []string // of the webhooks that are objects
-	prev, next string   // empty for null or none
-	size       int      // 0 where the page does not say
-	keys       string   // what the envelope has instead of the contract's; empty where it is the contract's
+	prev, next string   // empty if null or absent
+	size       int      // 0 if absent
+	keys       string   // describes an envelope other than the contract's; else empty
 	value      any      // the page, moved into the contract's envelope
 }
 
@@ -42,7 +42,7 @@ func (k *contract) parse(r *response) (*page, error) {
 		p.value = k.rearrange(value, items, r.header)
 	}
 	for _, item := range items {
-		w, _ := item.(map[string]any) // what is no object stays nil: it counts, and has no id
+		w, _ := item.(map[string]any) // anything but an object stays nil: it counts, but has no id
 		if p.webhooks = append(p.webhooks, w); w != nil {
 			p.ids = append(p.ids, k.id(w))
 		}
@@ -62,7 +62,7 @@ func (k *contract) id(webhook map[string]any) string {
 	return encode(webhook)
 }
 
-// search returns the webhooks wherever they are, or an empty list; nil when there is neither.
+// search finds the list of webhooks anywhere in a value, or an empty list; nil if there is neither.
 func (k *contract) search(value any) (found []any) {
 	switch v := value.(type) {
 	case []any:
@@ -124,7 +124,7 @@ func searchKey(value any, name string) (part any, ok bool) {
 	return part, ok
 }
 
-// get walks down a dotted place; what is not there is nil.
+// get returns the value at a dotted path, or nil.
 func get(value any, place string) any {
 	for name := range strings.FieldsFuncSeq(place, func(c rune) bool { return c == '.' }) {
 		value = child(value, name)
@@ -156,7 +156,7 @@ func keys(value any) string {
 
 var linkValue = regexp.MustCompile(`<([^>]*)>\s*;\s*rel="?([a-z]+)"?`)
 
-// linkHeader reads the links of RFC 8288 as far as paging uses them.
+// linkHeader parses the paging links of a Link header (RFC 8288).
 func linkHeader(header http.Header) map[string]string {
 	links := map[string]string{}
 	for _, m := range linkValue.FindAllStringSubmatch(strings.Join(header.Values("Link"), ", "), -1) {

@@ -19,7 +19,7 @@ var (
 	errOnePage = errors.New("all webhooks are on one page: choose an organization that has more")
 )
 
-// firstPage is inconclusive where there is nothing to check: the URL, the organization or the token may be wrong.
+// firstPage is inconclusive if it fails: the URL, the organization or the token may be wrong.
 func firstPage(ctx context.Context, s *session) error {
 	a, err := s.send(ctx, s.list(""))
 	if err != nil {
@@ -40,7 +40,7 @@ func firstPage(ctx context.Context, s *session) error {
 	case err == nil:
 		return nil
 	case html || a.status == http.StatusNotFound || a.status == http.StatusGone:
-		err = fmt.Errorf("%w The vendor announced the end of its REST API: this part may be gone", err)
+		err = fmt.Errorf("%w The vendor has deprecated its REST API: this endpoint may have been removed", err)
 	}
 	return &violation{outcome: Inconclusive, detail: err.Error(), response: a}
 }
@@ -121,7 +121,7 @@ func defaultPage(ctx context.Context, s *session) error {
 	return s.pageOf(ctx, "", size)
 }
 
-// pageOf fails unless the page keeps to the size and, where it says, reports it.
+// pageOf fails unless the page has at most size webhooks and reports that size, if any.
 func (s *session) pageOf(ctx context.Context, query string, size int) error {
 	p, err := s.page(ctx, query)
 	if err == nil && (len(p.webhooks) > size || p.size != 0 && p.size != size) {
@@ -130,7 +130,7 @@ func (s *session) pageOf(ctx context.Context, query string, size int) error {
 	return err
 }
 
-// sameOrder compares the beginnings of the walks, as far as both go.
+// sameOrder compares the common length of two walks.
 func sameOrder(_ context.Context, s *session) error {
 	if s.plain.err != nil {
 		return errNoWalk

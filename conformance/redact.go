@@ -13,7 +13,7 @@ import (
 const (
 	masked = "[redacted]"
 
-	// minSecret is the length from which a secret is looked for in other texts: shorter ones turn up by chance.
+	// minSecret is the minimum length of secrets to search for in other text: shorter ones match by chance.
 	minSecret = 6
 
 	maxShown = 2000
@@ -51,8 +51,8 @@ func (s *session) known() []string {
 	return known
 }
 
-// hideBody shows JSON with its secrets masked. What is not JSON is shown only where it explains an error: in a page
-// that is cut or garbled there is no telling where a secret begins.
+// hideBody masks secrets in JSON. Other bodies are shown only for errors: in a truncated page the secrets could not be
+// found.
 func (s *session) hideBody(a *response) string {
 	var value any
 	text := s.hide(string(a.body))
@@ -95,6 +95,6 @@ func encode(value any) string {
 	var b bytes.Buffer
 	e := json.NewEncoder(&b)
 	e.SetEscapeHTML(false)
-	_ = e.Encode(value) // what was decoded can be encoded
+	_ = e.Encode(value) // decoded values can be encoded
 	return strings.TrimSpace(b.String())
 }

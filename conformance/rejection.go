@@ -85,7 +85,7 @@ func (s *session) request(text string) (*http.Request, error) {
 	return r, nil
 }
 
-// turnedCursor is empty where the server's own links hold no cursor.
+// turnedCursor is empty if the server's links have no cursor.
 func (s *session) turnedCursor() string {
 	if len(s.small.pages) < 2 {
 		return ""
@@ -96,7 +96,7 @@ func (s *session) turnedCursor() string {
 	return url.QueryEscape(string(own))
 }
 
-// tooLong is empty where a URL would be longer than servers take.
+// tooLong is empty if the URL would be too long for servers.
 func tooLong(p *openapi3.Parameter) string {
 	if most := p.Schema.Value.MaxLength; most != nil && *most < 4000 {
 		return strings.Repeat("A", int(*most)+1)
@@ -136,7 +136,7 @@ func parameterNamed(ctx context.Context, s *session) error {
 	return nil
 }
 
-// otherMethods keeps to the safe ones: any other could change something on a live server.
+// otherMethods uses only safe methods: others could change data on a live server.
 func otherMethods(ctx context.Context, s *session) error {
 	for _, method := range []string{http.MethodHead, http.MethodOptions} {
 		if slices.Contains(s.contract.methods, method) {
@@ -154,7 +154,7 @@ func otherMethods(ctx context.Context, s *session) error {
 	return nil
 }
 
-// precedence sends requests that are wrong in two ways at once.
+// precedence sends requests with two errors each.
 func precedence(ctx context.Context, s *session) error {
 	_, e1 := s.expect(ctx, []int{http.StatusNotFound}, "GET "+nowhere+" {none}")
 	_, e2 := s.expect(ctx, []int{http.StatusMethodNotAllowed}, "HEAD {list} {none}")

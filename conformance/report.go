@@ -10,21 +10,21 @@ import (
 	"unicode"
 )
 
-// Outcome is what became of a check.
+// Outcome is the outcome of a check.
 type Outcome string
 
 const (
 	Pass         Outcome = "pass"
 	Fail         Outcome = "fail"
-	Advice       Outcome = "advice"       // worth knowing, and no failure
-	Inconclusive Outcome = "inconclusive" // could not tell; the detail says why
+	Advice       Outcome = "advice"       // informational, not a failure
+	Inconclusive Outcome = "inconclusive" // undetermined; the detail says why
 )
 
-// Class says whose promise a check holds the server to, and so what a failure means.
+// Class says where a requirement comes from, so what a failure means.
 type Class string
 
 const (
-	Unsafe    Class = "unsafe"    // nobody may do that, whatever was published or decided: always fails
+	Unsafe    Class = "unsafe"    // unacceptable in any server; always fails the run
 	Published Class = "published" // the vendor's page states it
 	Decided   Class = "decided"   // this project's contract adds it; fails with strict only
 )
@@ -53,11 +53,11 @@ type Check struct {
 	Response string  `json:"response,omitempty"`
 }
 
-// counts reports whether an outcome of the check decides the exit code.
+// counts reports whether the check affects the exit code.
 func (r *Report) counts(c Check) bool { return r.Strict || c.Class != Decided }
 
-// ExitCode is 0 when the server conforms, 1 when it does not, and 2 when that could not be told. What is unsafe and what
-// was published decides; with strict, what was decided counts as well.
+// ExitCode is 0 if the server conforms, 1 if not, and 2 if that could not be determined. Unsafe and Published checks
+// count; with Strict, Decided ones too.
 func (r *Report) ExitCode() int {
 	code := 0
 	for _, c := range r.Checks {
@@ -72,7 +72,7 @@ func (r *Report) ExitCode() int {
 	return code
 }
 
-// summarize says in one line what the checks came to.
+// summarize returns a one-line summary of the checks.
 func (r *Report) summarize() string {
 	named := map[string][]string{}
 	for _, c := range r.Checks {
@@ -96,7 +96,7 @@ func (r *Report) summarize() string {
 }
 
 // Write writes the report in a format: "table" for people, "json", "junit" (JUnit XML), or "github" (workflow commands
-// that annotate a run). The last two take a failure that does not decide the exit code for a skipped test or a warning.
+// that annotate a run). The last two report a failure that does not affect the exit code as a skipped test or a warning.
 func (r *Report) Write(out io.Writer, format string) error {
 	var b strings.Builder
 	switch format {
@@ -139,7 +139,7 @@ func (c Check) writeLine(b *strings.Builder) {
 
 func (c Check) text() string { return strings.TrimSuffix(c.Promise+": "+c.Detail, ": ") }
 
-// printable replaces what could move a terminal's cursor or end a line: text from a server is not to be trusted.
+// printable escapes control characters and the like: text from a server could manipulate the terminal.
 func printable(s string) string {
 	return strings.Map(func(r rune) rune {
 		if !unicode.IsPrint(r) {

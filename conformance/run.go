@@ -11,7 +11,7 @@ import (
 	"strings"
 )
 
-// violation is the outcome of a check that a response shows. More counts the further responses that show it as well.
+// violation is a failed check with the first response that showed it. More counts further such responses.
 type violation struct {
 	outcome  Outcome
 	detail   string
@@ -35,7 +35,7 @@ func failed(a *response, format string, args ...any) error {
 	return v
 }
 
-// run makes the report. Where the first page cannot be had there is nothing to say about the rest.
+// run makes the report. If the first page fails, all other checks are inconclusive.
 func (s *session) run(ctx context.Context) *Report {
 	r := &Report{URL: s.base.String(), Organization: s.cfg.Organization, Strict: s.cfg.Strict}
 	r.Checks = []Check{s.check(ctx, checks[0])}
@@ -47,7 +47,7 @@ func (s *session) run(ctx context.Context) *Report {
 	return r
 }
 
-// checkRest comes last to the checks that look at the responses to all others.
+// checkRest runs the passive checks last.
 func (s *session) checkRest(ctx context.Context) []Check {
 	s.walkAll(ctx)
 	rows := slices.Concat(checks[1:], s.contract.headerChecks())
@@ -99,7 +99,7 @@ func (s *session) check(ctx context.Context, row check) Check {
 	return c
 }
 
-// observed is what all responses together showed of a check.
+// observed returns the result of a passive check.
 func (s *session) observed(row check) error {
 	switch v, looked := s.noted[row.id]; {
 	case v != nil:
@@ -110,7 +110,7 @@ func (s *session) observed(row check) error {
 	case s.webhooks.Load() == 0 && (row.about == "webhook" || row.about == "secret"):
 		return errors.New("no webhook was seen: choose an organization that has some")
 	case row.class == Unsafe && !looked:
-		return errors.New("no request could be made that would have shown it")
+		return errors.New("no request of the run could show it")
 	}
 	return nil
 }

@@ -11,7 +11,7 @@ import (
 	"github.com/getkin/kin-openapi/openapi3"
 )
 
-// masks is what stands in the place of a secret that a server does not tell.
+// masks matches placeholders that servers send instead of a secret.
 var masks = regexp.MustCompile(`(?i)[*•●]{3}|^[x.…]{3,}$|…|^\W*(redacted|hidden|masked|filtered|secret)\W*$`)
 
 // utc is stricter than the format's own validator: the contract's times are in UTC, to the microsecond.

@@ -19,11 +19,11 @@ import (
 const (
 	maxBody       = 10 << 20 // bytes; a page of 100 webhooks with 8 kB endpoints has under 1 MB
 	maxWait       = time.Minute
-	attempts      = 3 // where the server asks for another
+	attempts      = 3 // for a busy server
 	parallelReads = 20
 )
 
-// session is one run: it sends the requests, validates every response and keeps what it learnt.
+// session is one run: it sends the requests, validates the responses and records the results.
 type session struct {
 	cfg      Config
 	base     *url.URL

@@ -13,14 +13,14 @@ import (
 	"github.com/packhooks/packhooks/server/store"
 )
 
-// StatusClientGone stands in logs and outcomes for requests whose client did not wait for the response.
+// StatusClientGone is logged for requests whose client disconnected before the response.
 const StatusClientGone = 499
 
-// Outcome is what is known of a request once it has been answered. None of it is chosen freely by clients.
+// Outcome describes a finished request. It has no free-form client input, so it is safe for metric labels.
 type Outcome struct {
 	Operation string // operationId; empty where the contract has no such path and method
 	Method    string // "other" for one that HTTP does not define
-	Route     string // the path with placeholders; empty for a path that is nowhere
+	Route     string // the path with placeholders; empty for an unknown path
 	Status    int
 	Bytes     int64 // of the body
 	Duration  time.Duration
@@ -31,7 +31,7 @@ type Outcome struct {
 	Reason string
 }
 
-// access sees every request and its outcome.
+// access logs and observes requests.
 type access struct {
 	Config
 	operations map[string]string // by method, space and route
@@ -49,7 +49,7 @@ func newAccess(config Config, e *echo.Echo, operations map[string]*operation) ac
 	return a
 }
 
-// record writes one line a request. It answers errors itself, so that the line holds the final status.
+// record logs one line per request. It writes error responses itself, so that the line has the final status.
 func (a access) record(next echo.HandlerFunc) echo.HandlerFunc {
 	return func(c echo.Context) error {
 		start := time.Now()
@@ -68,7 +68,7 @@ func (a access) record(next echo.HandlerFunc) echo.HandlerFunc {
 	}
 }
 
-// outcome answers an error.
+// outcome also writes the response to an error.
 func (a access) outcome(c echo.Context, err error, gone bool) Outcome {
 	s, committed := stateOf(c.Request().Context()), c.Response().Committed
 	if err != nil {
@@ -118,7 +118,7 @@ func (a access) log(c echo.Context, s *requestState, o Outcome) {
 	a.Logger.LogAttrs(c.Request().Context(), level, "request", attrs...)
 }
 
-// harmless keeps a token that was put into the wrong place, and endless text, out of the log.
+// harmless keeps misplaced tokens and long text out of the log.
 func harmless(text string) string {
 	if strings.Contains(text, store.TokenPrefix) {
 		return ""
@@ -126,7 +126,7 @@ func harmless(text string) string {
 	return text[:min(len(text), 200)]
 }
 
-// loggedMethod keeps a made-up method, which can be any text, out of the log.
+// loggedMethod keeps arbitrary text in place of a method out of the log.
 func loggedMethod(c echo.Context) string {
 	switch m := c.Request().Method; m {
 	case http.MethodGet, http.MethodHead, http.MethodOptions, http.MethodPost, http.MethodPut, http.MethodPatch, http.MethodDelete:

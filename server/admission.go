@@ -19,24 +19,23 @@ import (
 	"github.com/packhooks/packhooks/server/store"
 )
 
-// admission decides which requests go on, by three questions.
+// admission limits three things.
 //
-// How much does the caller have in hand? A request counts from its arrival until its last byte is written, together with
-// the bytes of its response. Nothing was looked up by then: the caller is a token that was valid a moment ago or, for all
-// other tokens together, the peer address.
+// Unwritten bytes: each request counts from its arrival until its last byte is written, with the bytes of its response.
+// They count for the caller: a token that was valid recently or, for all other tokens, the peer address.
 //
-// Has the storage a place? A place is held while the storage works, never while a response is written. Unknown tokens
-// share a few places of their own.
+// Concurrent storage calls: a call holds a place until the storage returns, not while the response is written. Unknown
+// tokens share a few places of their own.
 //
-// Is the caller within its rate? A token has one, once it is known to be valid. A peer has one of failed authentications,
-// and is told to wait before more of its unknown tokens are looked up.
+// Rates: requests of each valid token, and failed authentications of each peer. A peer over its rate gets 429 before its
+// unknown tokens are looked up.
 //
-// For what is in hand and for places the rule is the same: a caller may hold half of what is free beside it. So a single
-// greedy caller gets a third of everything, two get a quarter each, and whoever comes next still finds room.
+// Of bytes and of places, a caller may hold half of what the others leave free. So one greedy caller gets a third of
+// everything, two get a quarter each, and there is always room for the next.
 type admission struct {
-	inHand    budget        // bytes
+	unwritten budget        // bytes
 	places    budget        // calls of the storage
-	strangers chan struct{} // calls of the storage for unknown tokens
+	unknown   chan struct{} // calls of the storage for unknown tokens
 	failures  *lru.Cache[string, *rate.Limiter]
 	accounts  sync.Map // key of a token that was valid to *account
 
@@ -46,17 +45,17 @@ type admission struct {
 }
 
 const (
-	// requestCost is what a request counts for besides the bytes of its response: about what its goroutine and the buffers
-	// of its connection or stream take.
+	// requestCost is what a request counts for besides the bytes of its response: about the size of its goroutine and
+	// buffers.
 	requestCost = 16 << 10
 
-	// strangerPlaces is the part of the places that unknown tokens share, and strangerWait how long they wait for one.
-	strangerPlaces, strangerWait = 32, time.Second
+	// unknownPlaces is the fraction of places for unknown tokens, and unknownWait how long they wait for one.
+	unknownPlaces, unknownWait = 32, time.Second
 
 	// knownFor is how long a token counts as known after it was valid.
 	knownFor = time.Minute
 
-	// Failed authentications of a peer, and how many peers are remembered.
+	// Rate of failed authentications of a peer, and the number of peers tracked.
 	failuresPerSecond, failuresBurst, rememberedPeers = 5, 200, 10_000
 )
 
@@ -70,24 +69,24 @@ func newAdmission(c Config) (*admission, error) {
 		perSecond = rate.Inf
 	}
 	return &admission{
-		inHand:    budget{size: c.MaxBytesInHand, held: map[string]int64{}},
+		unwritten: budget{size: c.MaxBytesInHand, held: map[string]int64{}},
 		places:    budget{size: int64(c.MaxInFlight), held: map[string]int64{}},
-		strangers: make(chan struct{}, max(1, c.MaxInFlight/strangerPlaces)),
+		unknown:   make(chan struct{}, max(1, c.MaxInFlight/unknownPlaces)),
 		failures:  failures, perSecond: perSecond, burst: c.RateBurst, timeout: c.RequestTimeout,
 	}, nil
 }
 
-// caller is who makes a request, before anything was looked up.
+// caller identifies who makes a request, before any look-up.
 type caller struct {
 	admission *admission
 	token     string
 	peer, key string   // the peer address, and a hash of the token
 	known     *account // of a token that was valid a moment ago
-	inHand    int64
-	expected  int64 // bytes of the response, part of inHand
+	unwritten int64
+	expected  int64 // bytes of the response, part of unwritten
 }
 
-// holder is whose share of what is in hand the request counts for.
+// holder names the caller whose share the request counts for.
 func (c *caller) holder() string {
 	if c.known != nil {
 		return c.key
@@ -95,7 +94,7 @@ func (c *caller) holder() string {
 	return c.peer
 }
 
-// admit counts a request from its arrival until its last byte is written, and bounds how long the store may take for it.
+// admit counts a request from its arrival until its last byte is written, and sets the timeout of the store.
 func (a *admission) admit(next echo.HandlerFunc) echo.HandlerFunc {
 	return func(c echo.Context) error {
 		s := stateOf(c.Request().Context())
@@ -109,7 +108,7 @@ func (a *admission) admit(next echo.HandlerFunc) echo.HandlerFunc {
 			s.known = a.knownAccount(s.key)
 		}
 		holder := s.holder()
-		defer func() { a.inHand.give(s.inHand, holder) }()
+		defer func() { a.unwritten.give(s.unwritten, holder) }()
 		if err := s.take(requestCost); err != nil {
 			return err
 		}
@@ -117,23 +116,23 @@ func (a *admission) admit(next echo.HandlerFunc) echo.HandlerFunc {
 	}
 }
 
-// take counts bytes as in hand until release.
+// take counts bytes as unwritten until the request ends.
 func (c *caller) take(bytes int64) error {
 	if c.admission == nil {
 		return nil
 	}
-	switch c.admission.inHand.take(bytes, c.holder()) {
+	switch c.admission.unwritten.take(bytes, c.holder()) {
 	case shareTaken:
 		return tryLater(http.StatusTooManyRequests, "bytes_share", time.Second, "too many responses of this token or address are unread; "+
 			"read them, and wait for the seconds in Retry-After", nil)
 	case allTaken:
 		return tooBusy("bytes_all")
 	}
-	c.inHand += bytes
+	c.unwritten += bytes
 	return nil
 }
 
-// expect counts as many bytes for a page as the token's last one had, before the storage reads them.
+// expect reserves as many bytes as the token's last page had, before the storage reads the next.
 func (c *caller) expect() error {
 	if c.known == nil {
 		return nil
@@ -146,7 +145,7 @@ func (c *caller) expect() error {
 	return err
 }
 
-// settle counts the bytes that a page has in the place of those that were expected.
+// settle replaces the expected bytes of a page by the actual ones.
 func (c *caller) settle(bytes int64) error {
 	if c.known != nil {
 		c.known.pageBytes.Store(bytes)
@@ -154,13 +153,13 @@ func (c *caller) settle(bytes int64) error {
 	if more := bytes - c.expected; more > 0 {
 		return c.take(more)
 	} else if c.admission != nil {
-		c.admission.inHand.give(-more, c.holder())
-		c.inHand += more
+		c.admission.unwritten.give(-more, c.holder())
+		c.unwritten += more
 	}
 	return nil
 }
 
-// work lets the storage work for a known token.
+// work makes a storage call for a known token.
 func (c *caller) work(ctx context.Context, call func(context.Context) error) error {
 	if c.admission == nil {
 		return call(ctx)
@@ -176,17 +175,17 @@ func (c *caller) work(ctx context.Context, call func(context.Context) error) err
 	return call(ctx)
 }
 
-// workForStranger lets the storage work for an unknown token.
-func (c *caller) workForStranger(ctx context.Context, call func(context.Context) error) error {
+// workForUnknown makes a storage call for an unknown token.
+func (c *caller) workForUnknown(ctx context.Context, call func(context.Context) error) error {
 	if !c.admission.failuresOf(c.peer).mayFail() {
 		return tryLater(http.StatusTooManyRequests, "failed_authentications", time.Second,
 			"this address has sent too many invalid tokens; wait for the seconds in Retry-After", nil)
 	}
-	wait := time.NewTimer(strangerWait)
+	wait := time.NewTimer(unknownWait)
 	defer wait.Stop()
 	select {
-	case c.admission.strangers <- struct{}{}:
-		defer func() { <-c.admission.strangers }()
+	case c.admission.unknown <- struct{}{}:
+		defer func() { <-c.admission.unknown }()
 		return call(ctx)
 	case <-wait.C:
 		return tooBusy("unknown_tokens")
@@ -202,7 +201,7 @@ func tooBusy(reason string) error {
 
 var errTooBusy = errors.New("too many requests in flight")
 
-// account is what is kept of a token that was valid.
+// account is kept for a token that was valid.
 type account struct {
 	rate      *rate.Limiter
 	lastValid atomic.Int64 // Unix seconds
@@ -217,9 +216,9 @@ func (a *admission) knownAccount(key string) *account {
 	return loaded.(*account)
 }
 
-// lookUp finds out what the token allows.
+// lookUp authenticates the token.
 func (c *caller) lookUp(ctx context.Context, tokens store.Authenticator) (grant store.Grant, err error) {
-	a, work := c.admission, c.workForStranger
+	a, work := c.admission, c.workForUnknown
 	if c.known != nil {
 		work = c.work
 	}
@@ -265,7 +264,7 @@ func (a *admission) failuresOf(peer string) failures {
 	return failures{limiter}
 }
 
-// admittedLister asks for a place first.
+// admittedLister limits concurrent calls.
 type admittedLister struct{ store.Lister }
 
 func (l admittedLister) ListWebhooks(ctx context.Context, q store.PageQuery) (page store.Page, err error) {
@@ -280,8 +279,8 @@ func (l admittedLister) ListWebhooks(ctx context.Context, q store.PageQuery) (pa
 	return page, err
 }
 
-// remoteOf is the address that a request comes from; behind proxies it is the one that the outermost trusted proxy saw. The
-// peer is the same or, of an IPv6 address, the network of 64 bits, which is what one customer has.
+// remoteOf returns the client address, behind proxies the one that the outermost trusted proxy saw. The peer is the same
+// address or, for IPv6, its /64, as one customer has a whole /64.
 func remoteOf(r *http.Request, proxies int) (ip, peer string) {
 	host, _, err := net.SplitHostPort(r.RemoteAddr)
 	if err != nil {
@@ -306,7 +305,7 @@ func remoteOf(r *http.Request, proxies int) (ip, peer string) {
 	return ip, ip
 }
 
-// budget is an amount of which a holder may have half of what is free beside it.
+// budget is an amount of which each holder may have half of what the others leave free.
 type budget struct {
 	mutex sync.Mutex
 	size  int64
@@ -314,13 +313,13 @@ type budget struct {
 	held  map[string]int64
 }
 
-// outcome says why something was not taken.
+// outcome says why a take was rejected.
 type outcome int
 
 const (
 	taken      outcome = iota
-	shareTaken         // the holder has its share
-	allTaken           // too little is left for anybody
+	shareTaken         // the holder has used up its share
+	allTaken           // nothing is left
 )
 
 func (b *budget) take(n int64, holder string) outcome {

@@ -13,7 +13,7 @@ import (
 
 const realm = `Bearer realm="packhooks"`
 
-// authenticate finds out what the bearer token of a request allows (RFC 6750).
+// authenticate looks up the bearer token of a request (RFC 6750).
 func authenticate(tokens store.Authenticator) echo.MiddlewareFunc {
 	return func(next echo.HandlerFunc) echo.HandlerFunc {
 		return func(c echo.Context) (err error) {
@@ -36,7 +36,7 @@ func authenticate(tokens store.Authenticator) echo.MiddlewareFunc {
 	}
 }
 
-// invalidToken says what is wrong with a token, which only the log and the metrics learn.
+// invalidToken gives the reason to log and metrics only.
 func invalidToken(err error) string {
 	switch {
 	case errors.Is(err, store.ErrExpired):
@@ -57,7 +57,7 @@ func bearerToken(authorization []string) (string, bool) {
 	return token, strings.EqualFold(scheme, "Bearer") && token != ""
 }
 
-// authorize lets a request through when its token covers the organization in its path.
+// authorize checks that the token covers the organization in the path.
 func authorize(next echo.HandlerFunc) echo.HandlerFunc {
 	return func(c echo.Context) error {
 		s := stateOf(c.Request().Context())

@@ -75,9 +75,9 @@ func expectation(method, path, organization, tail, challenge string, right bool)
 	}
 	switch {
 	case tail != "/webhooks":
-		return refuse(404, "there is no such path", nil)
+		return refuse(404, "no such path", nil)
 	case method != "GET":
-		return refuse(405, "this path answers GET only", map[string]string{"Allow": "GET"})
+		return refuse(405, "this path supports only GET", map[string]string{"Allow": "GET"})
 	case challenge == realm:
 		return refuse(401, `send a token as "Authorization: Bearer TOKEN"`, map[string]string{"Www-Authenticate": realm})
 	case challenge == invalid:
@@ -114,7 +114,7 @@ func (e expected) assert(t *testing.T, a *answer) {
 	}
 }
 
-// A stranger learns nothing from a 403 about whether the organization exists.
+// A caller learns nothing from a 403 about whether the organization exists.
 func TestForbiddenIsTheSameForWhatIsNotThere(t *testing.T) {
 	f := newFixture(t)
 	f.seed("exists", 1)
@@ -129,9 +129,9 @@ func TestForbiddenIsTheSameForWhatIsNotThere(t *testing.T) {
 	}
 }
 
-// Every operation has a story here: what it answers is the token's own organization's, whatever ids it is asked by.
+// Every operation needs a test here: it returns only data of the organizations that the token covers.
 func TestEveryOperationKeepsOrganizationsApart(t *testing.T) {
-	stories := map[string]func(*fixture){
+	tests := map[string]func(*fixture){
 		"listWebhooks": func(f *fixture) {
 			f.put("acme", f.seed("other", 2)[0])
 			if got := ids(f.list("").page(f)); len(got) != 1 {
@@ -146,11 +146,11 @@ func TestEveryOperationKeepsOrganizationsApart(t *testing.T) {
 	for _, item := range contract.Spec.Paths.Map() {
 		for _, operation := range item.Operations() {
 			t.Run(operation.OperationID, func(t *testing.T) {
-				story, ok := stories[operation.OperationID]
+				test, ok := tests[operation.OperationID]
 				if !ok {
-					t.Fatal("no story: show here what it answers, and that it answers nothing of another organization")
+					t.Fatal("no test: show that the operation returns nothing of another organization")
 				}
-				story(newFixture(t))
+				test(newFixture(t))
 			})
 		}
 	}

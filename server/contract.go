@@ -15,7 +15,7 @@ import (
 	"github.com/packhooks/packhooks/gen/serverapi"
 )
 
-// organizationParam is the path parameter that authorization goes by.
+// organizationParam is the path parameter that is authorized.
 const organizationParam = "organizationId"
 
 // operation is an operation of the contract at run time.
@@ -26,7 +26,7 @@ type operation struct {
 	hasBody bool
 }
 
-// queryParameter is the schema of one value. A list has any number of values, each with the name before it.
+// queryParameter is the schema of one value. A list repeats the parameter.
 type queryParameter struct {
 	value *openapi3.Schema
 	list  bool
@@ -47,10 +47,10 @@ func loadOperations(doc *openapi3.T) (map[string]*operation, error) {
 		for method, o := range item.Operations() {
 			params := slices.Concat(item.Parameters, o.Parameters)
 			if params.GetByInAndName(openapi3.ParameterInPath, organizationParam) == nil {
-				return nil, fmt.Errorf("loading contract: %s %s has no path parameter %q to authorize by", method, path, organizationParam)
+				return nil, fmt.Errorf("loading contract: %s %s has no path parameter %q, which is needed for authorization", method, path, organizationParam)
 			}
 			if !bearerOnly(doc, o) {
-				return nil, fmt.Errorf("loading contract: %s %s is not secured by a bearer token alone, and this server authenticates no other way", method, path)
+				return nil, fmt.Errorf("loading contract: %s %s is not secured by a bearer token alone, the only authentication that this server supports", method, path)
 			}
 			op := &operation{
 				route:   &routers.Route{Spec: doc, Path: path, PathItem: item, Method: method, Operation: o},
@@ -89,12 +89,12 @@ func bearerOnly(doc *openapi3.T, o *openapi3.Operation) bool {
 	return false
 }
 
-// options let kin-openapi validate all parameters before it reports. Who asks is known by then: its own authentication
-// would run without the request's context.
+// options make kin-openapi report all invalid parameters, and leave authentication to our middleware: kin-openapi's runs
+// without the request's context.
 var options = &openapi3filter.Options{MultiError: true, AuthenticationFunc: openapi3filter.NoopAuthenticationFunc}
 
-// validate holds a request to the contract, and writes the defaults of absent query parameters into its query. What
-// kin-openapi lets through or drops in silence is looked for first.
+// validate validates a request against the contract and fills in default query parameters. readQuery finds what
+// kin-openapi accepts or drops silently.
 func (op *operation) validate(next echo.HandlerFunc) echo.HandlerFunc {
 	return func(c echo.Context) error {
 		r := c.Request()
@@ -121,7 +121,7 @@ func (op *operation) validate(next echo.HandlerFunc) echo.HandlerFunc {
 	}
 }
 
-// pathParams decodes the parameters in the path. Echo has matched the encoded path where there is one.
+// pathParams decodes the path parameters: echo matches the encoded path if there is one.
 func pathParams(c echo.Context) (map[string]string, error) {
 	params := make(map[string]string, 1)
 	for i, name := range c.ParamNames() {
@@ -137,7 +137,7 @@ func pathParams(c echo.Context) (map[string]string, error) {
 	return params, nil
 }
 
-// invalidRequest names each parameter that does not fit the contract.
+// invalidRequest names each invalid parameter.
 func invalidRequest(err error) error {
 	var violations openapi3.MultiError
 	if !errors.As(err, &violations) {
@@ -156,7 +156,7 @@ func invalidRequest(err error) error {
 	return badParameters(params...)
 }
 
-// reason says what is wrong with a parameter without repeating its value.
+// reason describes the error of a parameter without its value.
 func reason(err *openapi3filter.RequestError) string {
 	var schema *openapi3.SchemaError
 	var parse *openapi3filter.ParseError

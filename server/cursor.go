@@ -16,9 +16,9 @@ import (
 // cursor is a bound in an organization's list and the side of it on which the page lies.
 //
 // On the wire it is the base64url of: version (1 byte), side (1), check (8), microseconds since 1970 (8, big endian),
-// id. The check is a hash of the organization and of all the rest: it
-// finds cursors that were changed or taken elsewhere by mistake, and protects nothing, as a cursor only ever reads
-// what its token may read.
+// id. The check is a hash of the organization and the other fields.
+// It detects cursors of other lists and accidental changes. It is no protection, and none is needed: authorization does
+// not depend on the cursor.
 type cursor struct {
 	bound    store.Bound
 	backward bool
@@ -44,18 +44,18 @@ const (
 
 var errCursor = errors.New("not a cursor of this organization's list; take it from links.prev or links.next unchanged")
 
-// checkCursorLength refuses a contract by which a webhook may have an id that no cursor can hold.
+// checkCursorLength rejects a contract whose ids may be too long for a cursor.
 func checkCursorLength(id, cursor *openapi3.Schema) error {
 	if id.MaxLength == nil {
-		return errors.New("loading contract: the id of a webhook has no maxLength, and a cursor holds an id")
+		return errors.New("loading contract: the id of a webhook has no maxLength, which is needed as cursors contain ids")
 	}
 	if n := base64.RawURLEncoding.EncodedLen(cursorHead + int(*id.MaxLength)); n > int(*cursor.MaxLength) { //nolint:gosec // lengths
-		return fmt.Errorf("loading contract: a cursor takes up to %d characters for an id of %d, and the contract allows %d", n, *id.MaxLength, *cursor.MaxLength)
+		return fmt.Errorf("loading contract: a cursor needs up to %d characters for an id of %d, but the contract allows %d", n, *id.MaxLength, *cursor.MaxLength)
 	}
 	return nil
 }
 
-// format writes c for the organization's list. The same c gives the same text.
+// format encodes c for the organization's list. It is deterministic.
 func (c cursor) format(organizationID string) string {
 	b := append(make([]byte, 0, cursorHead+len(c.bound.ID)), cursorVersion, c.side())
 	b = append(b, make([]byte, cursorCheck)...)
@@ -65,8 +65,7 @@ func (c cursor) format(organizationID string) string {
 	return base64.RawURLEncoding.EncodeToString(b)
 }
 
-// parseCursor reads what format wrote for the same organization, and refuses everything else. A cursor may be forged: its
-// id is held to the contract.
+// parseCursor accepts only what format returns for the same organization. A cursor may be forged, so its id is validated.
 func parseCursor(text, organizationID string, id *openapi3.Schema) (cursor, error) {
 	b, err := base64.RawURLEncoding.DecodeString(text)
 	if err != nil || len(b) <= cursorHead {

@@ -64,7 +64,7 @@ func registerDocs(e *echo.Echo, basePath, organization string) error {
 	return nil
 }
 
-// serveDocs serves what is compressed already as it is; for a client that does not accept that it is inflated once.
+// serveDocs serves gzip files as they are, or decompressed to clients that do not accept gzip.
 func serveDocs(e *echo.Echo, path, contentType string, data []byte) {
 	path, compressed := strings.CutSuffix(path, ".gz")
 	etag := fmt.Sprintf(`W/"%x"`, sha256.Sum256(data))

@@ -229,8 +229,8 @@ func validRequest(method, target string, header http.Header) error {
 
 var recorded atomic.Int64
 
-// record writes the exchange to a file of the folder that PACKHOOKS_RECORD names, for a second opinion by another
-// validator (make second-opinion).
+// record writes the exchange to a file of the folder that PACKHOOKS_RECORD names, for validation by another
+// validator (make cross-validate).
 func record(method, target string, header http.Header, resp *http.Response, body []byte) error {
 	dir := os.Getenv("PACKHOOKS_RECORD")
 	if dir == "" {

@@ -11,7 +11,7 @@ import (
 	"github.com/packhooks/packhooks/server/store"
 )
 
-// handler translates between the generated types and the store, and does nothing else.
+// handler translates between the generated types and the store.
 type handler struct {
 	webhooks store.Lister
 	baseURL  string
@@ -34,7 +34,7 @@ func newHandler(config Config, doc *openapi3.T) (*handler, error) {
 
 var _ serverapi.StrictServerInterface = (*handler)(nil)
 
-// ListWebhooks answers a page of webhooks.
+// ListWebhooks returns a page of webhooks.
 func (h *handler) ListWebhooks(ctx context.Context, request serverapi.ListWebhooksRequestObject) (serverapi.ListWebhooksResponseObject, error) {
 	query, err := h.pageQuery(request)
 	if err != nil {
@@ -47,7 +47,7 @@ func (h *handler) ListWebhooks(ctx context.Context, request serverapi.ListWebhoo
 	links := h.pageLinks(stateOf(ctx).query, query, page)
 	return pageResponse{stateOf(ctx), page.Webhooks, serverapi.ListWebhooks200JSONResponse{WebhookListJSONResponse: serverapi.WebhookListJSONResponse{
 		Body: serverapi.WebhookPage{
-			Data:  []serverapi.Webhook{}, // the documents take its place
+			Data:  []serverapi.Webhook{}, // replaced by the documents
 			Links: links,
 			Meta:  &serverapi.PageMeta{PerPage: request.Params.PerPage},
 		},
@@ -59,7 +59,7 @@ func (h *handler) ListWebhooks(ctx context.Context, request serverapi.ListWebhoo
 	}}}, nil
 }
 
-// pageQuery is what a request asks of the store. Its page size is there: the contract has a default.
+// pageQuery converts a request. Its page size is set, as the contract has a default.
 func (h *handler) pageQuery(request serverapi.ListWebhooksRequestObject) (store.PageQuery, error) {
 	query := store.PageQuery{OrganizationID: request.OrganizationID, Limit: int(*request.Params.PerPage)}
 	if request.Params.Cursor == nil {

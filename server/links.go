@@ -10,8 +10,8 @@ import (
 	"github.com/packhooks/packhooks/server/store"
 )
 
-// pageLinks makes the absolute links of a page. They carry every parameter of the request, and its page size though it
-// be the default. On an empty page they turn round at the bound that it was read from.
+// pageLinks makes the absolute links of a page. They keep every parameter of the request and always have the page
+// size. The links of an empty page point to both sides of the bound that it was read from.
 func (h *handler) pageLinks(requested url.Values, query store.PageQuery, page store.Page) serverapi.PageLinks {
 	prev, next := cursor{query.Bound, true}, cursor{query.Bound, false}
 	if n := len(page.Webhooks); n > 0 {
@@ -35,7 +35,7 @@ func (h *handler) pageLinks(requested url.Values, query store.PageQuery, page st
 	return serverapi.PageLinks{Prev: link(page.HasPrev, prev), Next: link(page.HasNext, next)}
 }
 
-// linkHeader says the links once more as a Link header (RFC 8288), or nil where there is none.
+// linkHeader returns the links as a Link header (RFC 8288), or nil if there are none.
 func linkHeader(links serverapi.PageLinks) *string {
 	var parts []string
 	if links.Prev != nil {

@@ -10,8 +10,8 @@ import (
 	"github.com/labstack/echo/v4"
 )
 
-// recoverPanic turns a panic into a 500. The value of a panic can hold anything, secrets included, so only a
-// runtime error's text goes into the log; the stack, which shows where, always does.
+// recoverPanic turns a panic into a 500 and logs the stack. The value of a panic may hold secrets, so it is logged only
+// if it is a runtime error.
 func recoverPanic(next echo.HandlerFunc) echo.HandlerFunc {
 	return func(c echo.Context) (err error) {
 		defer func() {

@@ -20,16 +20,14 @@ type pageResponse struct {
 	serverapi.ListWebhooks200JSONResponse
 }
 
-// noData is how the generated type encodes a page without webhooks. It stands in no string of JSON, where quotes are
-// escaped.
+// noData is how the generated type encodes an empty page. It cannot occur within a JSON string, where quotes are escaped.
 var (
 	noData = []byte(`"data":[]`)
 	comma  = []byte{','}
 )
 
-// VisitListWebhooksResponse lets the generated code write status and headers, and writes the body in the place of its own.
-// The body leaves &, < and > in links as they are, where the generated response has \u0026: people copy links from a
-// terminal.
+// VisitListWebhooksResponse lets the generated code write status and headers, and writes its own body. The body does not
+// escape &, < and > in links: people copy links from a terminal.
 func (r pageResponse) VisitListWebhooksResponse(w http.ResponseWriter) (err error) {
 	var page bytes.Buffer
 	encoder := json.NewEncoder(&page)
@@ -66,7 +64,7 @@ func (r pageResponse) VisitListWebhooksResponse(w http.ResponseWriter) (err erro
 	}})
 }
 
-// writeTime is how long a reader may take: five seconds, and what a link of 128 KiB a second takes.
+// writeTime is the write timeout: five seconds, plus one for each 128 KiB.
 func writeTime(size int) time.Duration {
 	return 5*time.Second + time.Duration(size)*time.Second/(128<<10)
 }
@@ -88,7 +86,7 @@ func (r pageResponse) writeBody(w http.ResponseWriter, head, tail []byte) error 
 	return nil
 }
 
-// bodyWriter writes something else than it is given.
+// bodyWriter replaces the body that the generated code writes.
 type bodyWriter struct {
 	http.ResponseWriter
 	write func() error

@@ -17,7 +17,7 @@ import (
 
 const noStore = "no-store"
 
-// problem is an error that knows its response.
+// problem is an error with its HTTP response.
 type problem struct {
 	status int
 	detail string
@@ -51,7 +51,7 @@ func tryLater(status int, reason string, wait time.Duration, detail string, caus
 	return &problem{status: status, reason: reason, detail: detail, header: map[string]string{echo.HeaderRetryAfter: seconds}, cause: cause}
 }
 
-// problemOf is the one place where an error becomes a status.
+// problemOf maps an error to its response.
 func problemOf(err error) *problem {
 	var known *problem
 	var framework *echo.HTTPError
@@ -61,15 +61,15 @@ func problemOf(err error) *problem {
 	case errors.Is(err, store.ErrUnavailable), errors.Is(err, context.DeadlineExceeded), errors.Is(err, context.Canceled):
 		return tryLater(http.StatusServiceUnavailable, "storage", time.Second, "the storage cannot be reached or took too long; wait for the seconds in Retry-After", err)
 	case errors.As(err, &framework) && framework.Code == http.StatusNotFound:
-		return &problem{status: http.StatusNotFound, detail: "there is no such path"}
+		return &problem{status: http.StatusNotFound, detail: "no such path"}
 	case errors.As(err, &framework) && framework.Code == http.StatusBadRequest:
 		return badRequest("the request does not fit the contract")
 	default:
-		return &problem{status: http.StatusInternalServerError, detail: "the server met a fault of its own; quote the request id when you report it", cause: err}
+		return &problem{status: http.StatusInternalServerError, detail: "internal error; quote the request ID when you report it", cause: err}
 	}
 }
 
-// respondProblem writes err as a problem (RFC 9457). Echo calls it again for an error that was answered already.
+// respondProblem writes err as a problem (RFC 9457). Echo may call it again after the response.
 func respondProblem(err error, c echo.Context) {
 	if c.Response().Committed {
 		return
@@ -88,12 +88,12 @@ func respondProblem(err error, c echo.Context) {
 		RequestID: x.requestID,
 		Errors:    p.params,
 	}
-	c.Response().Header().Del("Link") // of a page that could not be sent
+	c.Response().Header().Del("Link") // set by a page that could not be sent
 	c.Response().Header().Del("Content-Length")
 	for name, value := range p.header {
 		c.Response().Header().Set(name, value)
 	}
 	c.Response().Header().Set(echo.HeaderContentType, "application/problem+json")
 	c.Response().WriteHeader(p.status)
-	_ = json.NewEncoder(c.Response()).Encode(body) // the client is gone; there is nobody left to tell
+	_ = json.NewEncoder(c.Response()).Encode(body) // fails only if the client is gone
 }

@@ -10,10 +10,10 @@ import (
 	"github.com/packhooks/packhooks/gen/serverapi"
 )
 
-// maxViolations is how many violations of one query are named.
+// maxViolations bounds the violations reported for a query.
 const maxViolations = 10
 
-// readQuery reads a query. It finds parameters that the operation does not declare, that are repeated, empty or malformed.
+// readQuery parses a query and rejects undeclared, repeated, empty and malformed parameters.
 func (op *operation) readQuery(raw string) (url.Values, []serverapi.ParameterError) {
 	query := make(url.Values, len(op.query))
 	if raw == "" {
@@ -36,10 +36,10 @@ func (op *operation) readQuery(raw string) (url.Values, []serverapi.ParameterErr
 	return query, violations
 }
 
-// decimal is how a whole number is written: no plus sign, no leading zero.
+// decimal matches an integer without plus sign and leading zeros.
 var decimal = regexp.MustCompile(`^(0|-?[1-9][0-9]*)$`)
 
-// readPair reads one name=value pair and says what is wrong with it, if anything.
+// readPair parses one name=value pair; violation is empty if it is valid.
 func (op *operation) readPair(pair string) (name, value, violation string) {
 	rawName, rawValue, _ := strings.Cut(pair, "=")
 	name, nameErr := url.QueryUnescape(rawName)

@@ -8,8 +8,8 @@ import (
 	"github.com/labstack/echo/v4"
 )
 
-// matchRoute answers 404 for a path that is nowhere and 405 for a method that the path does not have, HEAD and
-// OPTIONS among them (echo would answer OPTIONS by itself).
+// matchRoute responds 404 to an unknown path and 405 to an undeclared method, including HEAD and OPTIONS (echo would
+// handle OPTIONS itself).
 func matchRoute(e *echo.Echo) echo.MiddlewareFunc {
 	methods := map[string][]string{}
 	for _, route := range e.Routes() {
@@ -25,7 +25,7 @@ func matchRoute(e *echo.Echo) echo.MiddlewareFunc {
 				allow := strings.Join(allowed, ", ")
 				return &problem{
 					status: http.StatusMethodNotAllowed,
-					detail: "this path answers " + allow + " only",
+					detail: "this path supports only " + allow,
 					header: map[string]string{echo.HeaderAllow: allow},
 				}
 			}

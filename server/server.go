@@ -1,4 +1,4 @@
-// Package server answers Pack Cloud's webhook subscriptions API, as api/openapi.yaml describes it, from any store.
+// Package server serves Pack Cloud's webhook subscriptions API, as described by api/openapi.yaml, from any store.
 //
 //	handler, err := server.New(server.Config{
 //		Webhooks:  db, // a store.Lister
@@ -10,8 +10,7 @@
 //	}
 //	return http.ListenAndServe("127.0.0.1:8080", handler)
 //
-// It decides statuses, pages, links and errors; where webhooks and tokens live is the store's business, and
-// listening, TLS and timeouts of connections are the program's.
+// The store holds webhooks and tokens. The caller is responsible for listening, TLS and connection timeouts.
 package server
 
 import (
@@ -42,7 +41,7 @@ const (
 	DefaultRequestTimeout = 10 * time.Second
 )
 
-// Config is what a server is made of. Webhooks, Tokens and PublicURL are required.
+// Config configures a server. Webhooks, Tokens and PublicURL are required.
 type Config struct {
 	Webhooks store.Lister
 	Tokens   store.Authenticator
@@ -67,7 +66,7 @@ type Config struct {
 	DocsOrganization string
 
 	// RatePerSecond is how many requests a token may make each second in the long run, RateBurst how many at
-	// once; what is over is a 429. Defaults: DefaultRatePerSecond, DefaultRateBurst. A negative rate is none.
+	// once; excess requests get 429. Defaults: DefaultRatePerSecond, DefaultRateBurst. A negative rate is none.
 	RatePerSecond float64
 	RateBurst     int
 
@@ -91,7 +90,7 @@ type Config struct {
 
 var basePathPattern = regexp.MustCompile(`^(/[A-Za-z0-9._~-]+)*$`)
 
-// withDefaults fills what is left out and refuses what cannot work.
+// withDefaults fills in defaults and validates c.
 func (c Config) withDefaults() (Config, error) {
 	if c.Webhooks == nil || c.Tokens == nil {
 		return c, fmt.Errorf("configuring server: Webhooks and Tokens are required")
@@ -160,7 +159,7 @@ func New(config Config) (http.Handler, error) {
 	middlewares := map[string][]echo.MiddlewareFunc{}
 	for id, operation := range operations {
 		middlewares[id] = []echo.MiddlewareFunc{
-			authenticate(config.Tokens), // who asks, and how often; nothing below is told to strangers
+			authenticate(config.Tokens), // who calls, and how often; nothing below runs without a valid token
 			operation.validate,          // the request against the contract; fills in defaults
 			authorize,                   // last, so that a malformed organization is a 400
 		}
@@ -173,10 +172,10 @@ func New(config Config) (http.Handler, error) {
 	}
 	e.Use(
 		identify(requestID.Value.Schema.Value),  // first, so that everything after can name the request
-		newAccess(config, e, operations).record, // outside of what may fail or panic, so that it sees the outcome
+		newAccess(config, e, operations).record, // outside of what may fail or panic, to see the outcome
 		recoverPanic,                            // before any code that could panic
 		matchRoute(e),                           // 404 and 405 come before 401: which paths exist is no secret
-		admission.admit,                         // before anything that costs, and until the response is written
+		admission.admit,                         // before any expensive work
 	)
 	return e, nil
 }

@@ -12,8 +12,8 @@ import (
 	"github.com/packhooks/packhooks/server/store"
 )
 
-// requestState is what the middlewares learn about a request, for each other, the handler and the access log. It is the
-// request's context, too.
+// requestState passes what is known about a request between middleware, handler and access log. It is the request's
+// context, too.
 type requestState struct {
 	context.Context
 	caller
@@ -29,7 +29,7 @@ type requestState struct {
 
 type stateKey struct{}
 
-// Value makes the state findable in every context derived from it.
+// Value makes the state available in derived contexts.
 func (s *requestState) Value(key any) any {
 	if _, ok := key.(stateKey); ok {
 		return s
@@ -51,7 +51,7 @@ func identify(schema *openapi3.Schema) echo.MiddlewareFunc {
 	return func(next echo.HandlerFunc) echo.HandlerFunc {
 		return func(c echo.Context) error {
 			s := &requestState{Context: c.Request().Context(), requestID: c.Request().Header.Get(echo.HeaderXRequestID)}
-			// A client's id goes into the log: only a harmless one, and no token that was put into the wrong header.
+			// The client's id is logged, so it must be valid and contain no token.
 			if s.requestID == "" || schema.VisitJSONString(s.requestID) != nil || strings.Contains(s.requestID, store.TokenPrefix) {
 				s.requestID = rand.Text()
 			}

@@ -8,8 +8,7 @@ import (
 	"time"
 )
 
-// A Fault is what happens to one request: it wraps the server's own handler. Those below are the usual ones; a test
-// may write its own.
+// A Fault wraps the server's handler for one request. Tests may write their own.
 type Fault func(next http.Handler) http.Handler
 
 // Inject applies these faults to the next requests, one each, in order. A nil one lets its request through.
@@ -19,12 +18,12 @@ func (s *Server) Inject(faults ...Fault) {
 	s.faults = append(s.faults, faults...)
 }
 
-// RateLimited answers 429 with a Retry-After of whole seconds, rounded up.
+// RateLimited responds 429 with a Retry-After of whole seconds, rounded up.
 func RateLimited(retryAfter time.Duration) Fault {
 	return refuse(http.StatusTooManyRequests, retryAfter, "too many requests; wait for the seconds in Retry-After")
 }
 
-// Unavailable answers 503 with a Retry-After of whole seconds, rounded up.
+// Unavailable responds 503 with a Retry-After of whole seconds, rounded up.
 func Unavailable(retryAfter time.Duration) Fault {
 	return refuse(http.StatusServiceUnavailable, retryAfter, "the server cannot answer now; wait for the seconds in Retry-After")
 }
@@ -36,14 +35,14 @@ func refuse(status int, retryAfter time.Duration, detail string) Fault {
 	})
 }
 
-// Respond answers with this status, media type and body.
+// Respond sends this status, media type and body.
 func Respond(status int, contentType, body string) Fault {
 	return handle(func(w http.ResponseWriter, _ *http.Request, _ http.Handler) {
 		write(w, status, contentType, []byte(body))
 	})
 }
 
-// Slow answers properly, but only after d or when the client has gone.
+// Slow delays the proper response by d, or until the client disconnects.
 func Slow(d time.Duration) Fault {
 	return handle(func(w http.ResponseWriter, r *http.Request, next http.Handler) {
 		select {
@@ -54,7 +53,7 @@ func Slow(d time.Duration) Fault {
 	})
 }
 
-// Truncated announces the whole proper body, sends half of it and closes the connection.
+// Truncated sends half of the announced body and closes the connection.
 func Truncated() Fault {
 	return handle(func(w http.ResponseWriter, r *http.Request, next http.Handler) {
 		whole := httptest.NewRecorder()

@@ -21,7 +21,7 @@ func (s *Server) list(w http.ResponseWriter, r *http.Request) {
 	case s.laravel && r.URL.Path == "/login":
 		write(w, http.StatusOK, "text/html", []byte("<!DOCTYPE html><title>Log in</title>"))
 	case !ok || !below || r.Method != http.MethodGet:
-		s.fail(w, r, http.StatusNotFound, "there is no such path")
+		s.fail(w, r, http.StatusNotFound, "no such path")
 	case bearer(r) != s.Token && s.laravel:
 		http.Redirect(w, r, "/login", http.StatusFound)
 	case bearer(r) != s.Token:

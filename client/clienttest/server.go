@@ -4,8 +4,8 @@
 //	srv := clienttest.NewServer(t, clienttest.WithWebhooks("acme", clienttest.Webhooks(60)...))
 //	c, err := packhooks.New(srv.Token, packhooks.WithBaseURL(srv.URL))
 //
-// It serves the pages, and meets requests with the faults, that a test chooses: see [Server.Inject]. [Laravel] makes it
-// answer as a stock Laravel service would. It does not check requests as a conforming server does.
+// It serves the webhooks, and the faults, that a test chooses: see [Server.Inject]. [Laravel] makes it respond like a
+// stock Laravel service. It does not validate requests as strictly as a conforming server.
 package clienttest
 
 import (
@@ -49,7 +49,7 @@ type Server struct {
 	requests []Request
 }
 
-// A Request is one that the server saw, whatever became of it.
+// A Request is a request that the server received.
 type Request struct {
 	Method   string
 	Path     string // as it was sent, still escaped
@@ -61,13 +61,12 @@ type Request struct {
 // An Option prepares a Server.
 type Option func(*Server)
 
-// WithWebhooks gives the organization these webhooks, in this order. Without any, the organization is known and has
-// none.
+// WithWebhooks gives the organization these webhooks, in this order. Call it without any for an empty organization.
 func WithWebhooks(organizationID string, webhooks ...packhooks.Webhook) Option {
 	return func(s *Server) { s.SetWebhooks(organizationID, webhooks...) }
 }
 
-// Laravel answers in the style of a Laravel service: 15 webhooks a page, http links without the page size, further
+// Laravel responds in the style of a Laravel service: 15 webhooks a page, http links without the page size, further
 // keys in the envelope, an empty list or text where the contract has an object or a number, the first page for a
 // cursor that cannot be read, and a redirect to a login page for a token that is not valid.
 func Laravel() Option { return func(s *Server) { s.laravel = true } }
@@ -80,7 +79,7 @@ func NewServer(t testing.TB, opts ...Option) *Server {
 	return s
 }
 
-// Start starts a server where there is no test, such as in an Example or a TestMain. Close it.
+// Start starts a server outside of a test, such as in an Example or TestMain. The caller must close it.
 func Start(opts ...Option) *Server {
 	s := &Server{Token: "clienttest-token", webhooks: map[string][]packhooks.Webhook{}}
 	for _, opt := range opts {
@@ -91,7 +90,7 @@ func Start(opts ...Option) *Server {
 	return s
 }
 
-// Close ends the server and its connections, also those that a fault delays.
+// Close closes the server and its connections, including delayed ones.
 func (s *Server) Close() {
 	s.http.CloseClientConnections()
 	s.http.Close()
@@ -111,7 +110,7 @@ func (s *Server) Requests() []Request {
 	return slices.Clone(s.requests)
 }
 
-// serve notes r, and answers it by the fault that it is to meet, if any.
+// serve records r and applies the next fault, if any.
 func (s *Server) serve(w http.ResponseWriter, r *http.Request) {
 	header := r.Header.Clone()
 	header.Del("Authorization")
@@ -136,7 +135,7 @@ func bearer(r *http.Request) string {
 	return token
 }
 
-// Webhooks makes n different webhooks: wh_000001 and so on.
+// Webhooks returns n different webhooks: wh_000001 and so on.
 func Webhooks(n int) []packhooks.Webhook {
 	events := []string{"orders.created", "orders.cancelled", "shipments.created", ""}
 	epoch := time.Date(2024, 8, 2, 9, 30, 0, 0, time.UTC)

@@ -15,7 +15,7 @@ import (
 	"github.com/alecthomas/kong"
 )
 
-// auditedCommands change something; each run of one is a line of the audit log.
+// auditedCommands change something; each run adds a line to the audit log.
 var auditedCommands = []string{
 	"import", "delete", "token create", "token revoke", "keys init", "keys add", "keys promote", "keys disable", "keys enable", "keys remove",
 	"keys reencrypt", "init", "migrate",
@@ -45,7 +45,7 @@ func (t *terminal) note(pairs ...any) {
 	}
 }
 
-// audited runs a command and records it. One that could not be recorded does not run.
+// audited runs a command and records it in the audit log. It does not run a command that it cannot record.
 func audited(command *kong.Context, t *terminal) error {
 	target, ok := command.Selected().Target.Addr().Interface().(interface{ place() *location })
 	if !ok || !slices.Contains(auditedCommands, command.Selected().Path()) {
@@ -54,10 +54,10 @@ func audited(command *kong.Context, t *terminal) error {
 	l := target.place()
 	log, err := l.openAuditLog(t)
 	if err != nil {
-		return hint(fmt.Errorf("opening audit log: %w", err), "name another file by --audit-log")
+		return hint(fmt.Errorf("opening audit log: %w", err), "choose another file with --audit-log")
 	}
 	failed := command.Run(t)
-	if log == nil { // unless the command has made the database
+	if log == nil { // the command may have created the database
 		if log, err = l.openAuditLog(t); log == nil {
 			return errors.Join(failed, err)
 		}
@@ -65,7 +65,7 @@ func audited(command *kong.Context, t *terminal) error {
 	defer func() { _ = log.Close() }()
 	r := newAuditRecord(command.Selected().Path(), l.describe(), t.notes, failed)
 	if err := json.NewEncoder(log).Encode(r); err != nil {
-		return errors.Join(failed, fmt.Errorf("the command has ended and is not in the audit log: %w", err))
+		return errors.Join(failed, fmt.Errorf("the command finished but was not recorded in the audit log: %w", err))
 	}
 	return failed
 }
@@ -90,7 +90,7 @@ func newAuditRecord(command, database string, details map[string]any, failed err
 
 func (l *location) place() *location { return l }
 
-// openAuditLog returns nil where there is no database yet to keep it beside.
+// openAuditLog returns nil if the log belongs next to a database that does not exist yet.
 func (l *location) openAuditLog(t *terminal) (io.WriteCloser, error) {
 	path := l.AuditLog
 	if path == "-" {

@@ -15,11 +15,11 @@ import (
 	"time"
 )
 
-// certificate is what the files of --tls-cert and --tls-key last held. A handshake looks, once a second at most, whether
-// they have changed; files that do not fit each other, as while they are replaced, leave the former pair in place.
+// certificate caches the files of --tls-cert and --tls-key. Handshakes check for changes at most once a second. A
+// certificate and key that do not match, as during a replacement, are ignored.
 type certificate struct {
 	certFile, keyFile string
-	logger            *slog.Logger // nil until there is one
+	logger            *slog.Logger // nil before onHangup
 
 	mu      sync.Mutex
 	current *tls.Certificate
@@ -32,7 +32,7 @@ func (c *certificate) get(*tls.ClientHelloInfo) (*tls.Certificate, error) {
 	defer c.mu.Unlock()
 	if time.Since(c.looked) > time.Second {
 		if err := c.reload(); err != nil {
-			c.logger.Error("keeping the former certificate", "error", err)
+			c.logger.Error("keeping the previous certificate", "error", err)
 		}
 	}
 	return c.current, nil
@@ -71,7 +71,7 @@ func (c *certificate) reload() error {
 	return nil
 }
 
-// onHangup lets SIGHUP, which would end the process, read certificate and keyset anew.
+// onHangup reloads certificate and keyset on SIGHUP, which would otherwise end the process.
 func (c *serveCmd) onHangup(logger *slog.Logger) (stop func()) {
 	hangups := make(chan os.Signal, 1)
 	signal.Notify(hangups, syscall.SIGHUP)
@@ -94,7 +94,7 @@ func (c *serveCmd) onHangup(logger *slog.Logger) (stop func()) {
 	return func() { signal.Stop(hangups); close(hangups) }
 }
 
-// withHSTS tells browsers to come by TLS alone for a year, where TLS is how clients reach the server (RFC 6797).
+// withHSTS tells browsers to use only HTTPS for a year (RFC 6797), if the public URL is https.
 func (c *serveCmd) withHSTS(next http.Handler) http.Handler {
 	if !strings.HasPrefix(strings.ToLower(c.PublicURL), "https://") {
 		return next

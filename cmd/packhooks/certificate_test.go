@@ -20,7 +20,7 @@ func TestFailedStartLeavesNoFiles(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer func() { _ = taken.Close() }()
-	p.fails(1, "", []string{"serve", "--listen=127.0.0.1:0", "--ops-listen", taken.Addr().String()}, "taken")
+	p.fails(1, "", []string{"serve", "--listen=127.0.0.1:0", "--ops-listen", taken.Addr().String()}, "in use")
 	p.fails(1, "", []string{"serve", "--listen=127.0.0.1:0", "--ops-listen=", "--db=no/such/folder.db"}, "no such file")
 	p.fails(1, goodRow, []string{"import", "--org=acme", "-", "--db=tmp"}, "tmp")
 	if err := os.Mkdir(p.path("x.db.tokens"), 0o700); err != nil {
@@ -61,7 +61,7 @@ func TestCertificateIsReloaded(t *testing.T) {
 
 	p.write("cert.pem", "half written")
 	until("a broken one is logged", func() bool {
-		return serial() == second && strings.Contains(d.logged(), "keeping the former certificate")
+		return serial() == second && strings.Contains(d.logged(), "keeping the previous certificate")
 	})
 	certificate(t, p)
 	if err := d.Process.Signal(syscall.SIGHUP); err != nil {

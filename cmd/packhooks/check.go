@@ -10,22 +10,22 @@ import (
 )
 
 type checkCmd struct {
-	URL         string        `required:"" env:"-" help:"Server to check, with its base path. It may be any server of this API."`
-	Org         string        `required:"" help:"Organization to read; best one with several webhooks."`
-	ForeignOrg  string        `help:"Organization that the token does not cover. Default: a name that nobody has."`
+	URL         string        `required:"" env:"-" help:"URL of the server to check, including its base path."`
+	Org         string        `required:"" help:"Organization to read, preferably one with several webhooks."`
+	ForeignOrg  string        `help:"Organization that the token does not cover. Default: a random name."`
 	Output      string        `enum:"table,json,junit,github" default:"table" env:"-" help:"One of ${enum}."`
-	Strict      bool          `env:"-" help:"Let what this project decided count like what the vendor published."`
-	MaxPages    int           `default:"200" env:"-" help:"The most pages to read of the list."`
-	MaxRequests int           `default:"1000" env:"-" help:"The most requests to send."`
-	Rate        float64       `default:"10" env:"-" help:"The most requests a second, after a burst of 20."`
-	Timeout     time.Duration `default:"5m" env:"-" help:"The most time to take."`
+	Strict      bool          `env:"-" help:"Also fail on deviations from what this project decided beyond the published page."`
+	MaxPages    int           `default:"200" env:"-" help:"Maximum number of pages to read."`
+	MaxRequests int           `default:"1000" env:"-" help:"Maximum number of requests."`
+	Rate        float64       `default:"10" env:"-" help:"Maximum requests per second, after a burst of 20."`
+	Timeout     time.Duration `default:"5m" env:"-" help:"Maximum duration of the run."`
 	credentials
 }
 
 // Help is shown by --help.
 func (*checkCmd) Help() string {
-	return "Sends GET, HEAD and OPTIONS only. Exits with 0 when the server conforms to what the vendor published and is safe, " +
-		"with 1 when it does not, and with 2 when that could not be told. The last line says what differs."
+	return "Sends only GET, HEAD and OPTIONS. The exit code is 0 if the server conforms to the published page and is safe, " +
+		"1 if not, and 2 if that could not be determined. The last line summarizes the differences."
 }
 
 func (c *checkCmd) Run(ctx context.Context, t *terminal) error {
@@ -33,16 +33,16 @@ func (c *checkCmd) Run(ctx context.Context, t *terminal) error {
 	if err == nil {
 		err = report.Write(t.Out, c.Output)
 	}
-	if err != nil { // nobody could tell, and 1 would say that somebody did
-		return usage(err, "packhooks check --help shows what is needed")
+	if err != nil { // exit with 2: 1 means that the server does not conform
+		return usage(err, "see packhooks check --help")
 	}
 	switch code := report.ExitCode(); code {
 	case 0:
 		return nil
 	case 1:
-		return &failure{errors.New("the server does not conform"), "each check names its place in api/openapi.yaml (--output json, about)", code}
+		return &failure{errors.New("the server does not conform"), "--output json shows where in api/openapi.yaml each check comes from", code}
 	default:
-		return &failure{errors.New("could not tell whether the server conforms"), "see the checks that are inconclusive", code}
+		return &failure{errors.New("could not determine whether the server conforms"), "see the checks that are inconclusive", code}
 	}
 }
 

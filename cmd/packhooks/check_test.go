@@ -70,7 +70,7 @@ func TestCheckThatCannotTell(t *testing.T) {
 	p := newPlace(t)
 	srv := httptest.NewServer(nil)
 	srv.Close()
-	p.fails(2, "", []string{"check", "--org", "acme", "--url", srv.URL}, "could not tell")
+	p.fails(2, "", []string{"check", "--org", "acme", "--url", srv.URL}, "could not determine")
 	p.fails(2, "", []string{"check", "--url", srv.URL}, "--org")
 	p.fails(2, "", []string{"check", "--org", "acme", "--url", "localhost"}, "base url")
 	p.with("PACKHOOKS_TOKEN_FILE=not-there").fails(2, "", []string{"check", "--org", "acme", "--url", srv.URL}, "not-there")

@@ -10,8 +10,8 @@ import (
 	"golang.org/x/term"
 )
 
-// writeColumns lines up rows by what they take up on a terminal, where many characters are two cells wide and some none
-// (text/tabwriter counts each as one). The last column is not padded.
+// writeColumns aligns rows by display width: a character may take up two cells, or none (text/tabwriter counts each as
+// one). The last column is not padded.
 func writeColumns(out io.Writer, rows [][]string) error {
 	widths := make([]int, len(rows[0]))
 	for _, row := range rows {

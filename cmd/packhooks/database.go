@@ -22,35 +22,35 @@ import (
 )
 
 // keysetVariable holds a keyset itself, for places that hand out secrets as variables. There is no flag for it, as
-// flags can be seen by others.
+// other users can see flags.
 const keysetVariable = "PACKHOOKS_KEYSET"
 
-// database is where webhooks and tokens are kept.
+// database holds webhooks and tokens.
 type database struct {
 	location
-	Migrate store.MigrateMode `enum:"auto,check,off" default:"auto" help:"When tables or documents are of another version: bring them up to date or check them (auto), fail (check), or do not look (off)."`
+	Migrate store.MigrateMode `enum:"auto,check,off" default:"auto" help:"If the version of tables or documents differs: update or check them (auto), fail (check), or ignore it (off)."`
 	pool
 
 	create bool           // a new database for a keyset that exists
 	keys   *keyset.Keyset // set by open
 }
 
-// location names a database and what seals the signing secrets there.
+// location names a database and its keyset.
 type location struct {
 	DB         string `name:"db" default:"packhooks.db" help:"SQLite file or postgres:// URL."`
-	KeysetFile string `placeholder:"FILE" help:"Keyset that seals signing secrets. Default: beside an SQLite database. PACKHOOKS_KEYSET may hold the keyset itself."`
-	AuditLog   string `placeholder:"FILE" help:"Where commands that change something are recorded; - is standard error. Default: beside an SQLite database."`
+	KeysetFile string `placeholder:"FILE" help:"Keyset that encrypts webhooks. Default: next to the SQLite database. PACKHOOKS_KEYSET may hold the keyset itself."`
+	AuditLog   string `placeholder:"FILE" help:"Log of the commands that change something; - is standard error. Default: next to the SQLite database."`
 }
 
-// pool is how PostgreSQL is used.
+// pool has the settings for PostgreSQL.
 type pool struct {
-	MigrateDB        string        `group:"PostgreSQL:" name:"migrate-db" placeholder:"URL" help:"Where to migrate, when --db leads to a pooler."`
-	MaxConns         int           `group:"PostgreSQL:" default:"10" help:"Connections to open at most."`
-	MinConns         int           `group:"PostgreSQL:" default:"0" help:"Connections to keep open."`
-	MaxConnLifetime  time.Duration `group:"PostgreSQL:" default:"30m" help:"How long to use a connection."`
-	StatementTimeout time.Duration `group:"PostgreSQL:" default:"5s" help:"How long a statement may take; not for imports."`
+	MigrateDB        string        `group:"PostgreSQL:" name:"migrate-db" placeholder:"URL" help:"Direct URL for migrations, if --db is a connection pooler."`
+	MaxConns         int           `group:"PostgreSQL:" default:"10" help:"Maximum number of open connections."`
+	MinConns         int           `group:"PostgreSQL:" default:"0" help:"Minimum number of open connections."`
+	MaxConnLifetime  time.Duration `group:"PostgreSQL:" default:"30m" help:"Maximum lifetime of a connection."`
+	StatementTimeout time.Duration `group:"PostgreSQL:" default:"5s" help:"Maximum duration of a statement, imports excepted."`
 
-	AllowUnverifiedTLS bool `group:"PostgreSQL:" name:"allow-unverified-tls" help:"Talk to hosts beyond loopback that are not verified: sslmode below verify-full."`
+	AllowUnverifiedTLS bool `group:"PostgreSQL:" name:"allow-unverified-tls" help:"Allow sslmode below verify-full for hosts other than loopback."`
 }
 
 func (l *location) postgres() bool {
@@ -58,23 +58,23 @@ func (l *location) postgres() bool {
 	return ok
 }
 
-// AfterApply is called by kong once the flags are there, but only while no struct that this one is embedded in has an
-// AfterApply of its own. It refuses what would be the path of a file that is named by a password.
+// AfterApply is called by kong after parsing, unless an embedding struct has an AfterApply of its own. It rejects a
+// malformed DSN, which would become a file with a password in its name.
 func (l *location) AfterApply() error {
 	url, ok := postgresURL(l.DB)
 	if ok {
 		l.DB = url
 	} else if noPath.MatchString(l.DB) {
-		return errors.New("--db is neither the path of a file nor of the form postgres://user@host/database")
+		return errors.New("--db must be a file path or postgres://user@host/database")
 	}
 	return nil
 }
 
-// AfterApply is that of location, for both databases, and checks the limits.
+// AfterApply also checks --migrate-db and the limits.
 func (d *database) AfterApply() error {
 	url, ok := postgresURL(d.MigrateDB)
 	if d.MigrateDB != "" && !ok {
-		return errors.New("--migrate-db is not of the form postgres://user@host/database")
+		return errors.New("--migrate-db must be postgres://user@host/database")
 	}
 	if ok {
 		d.MigrateDB = url
@@ -91,27 +91,27 @@ func (d *database) AfterApply() error {
 	return d.location.AfterApply()
 }
 
-// noPath matches what is meant for a DSN, well formed or not, and so may hold a password: keywords of libpq, URLs,
-// URLs with a slash too few, and user:password@host. A file of such a name can be given as ./name.
+// noPath matches text that looks like a DSN, so may contain a password: libpq keywords, URLs, URLs that lack a slash,
+// and user:password@host. A file of such a name can be given as ./name.
 var noPath = regexp.MustCompile(`(?i)^\s*(\w+\s*=|postgres(ql)?[:/]|\w\w+:/|[^./][^/]*:[^/]*@)|://`)
 
-// postgresURL returns text with its scheme in lower case, in which alone pgx knows it.
+// postgresURL returns text with its scheme in lower case, as pgx requires.
 func postgresURL(text string) (string, bool) {
 	scheme, rest, ok := strings.Cut(text, "://")
 	scheme = strings.ToLower(scheme)
 	return scheme + "://" + rest, ok && (scheme == "postgres" || scheme == "postgresql")
 }
 
-// open opens the database. An SQLite database of which nothing is there is made, with its keyset.
+// open opens the database. If no part of an SQLite database exists, it creates one with its keyset.
 func (d *database) open(ctx context.Context) (store.Store, error) {
 	db, err := d.openOrMake(ctx)
 	switch {
 	case errors.Is(err, store.ErrIncomplete):
-		return nil, hint(err, "database, tokens and keyset are one: restore what is missing from the same backup; packhooks init begins a new database for a keyset that exists")
+		return nil, hint(err, "restore database, tokens and keyset from the same backup; packhooks init creates a new database for an existing keyset")
 	case errors.Is(err, postgres.ErrUnverifiedTLS):
-		return nil, hint(err, "add sslmode=verify-full, and sslrootcert=FILE for an authority of your own; --allow-unverified-tls does without")
+		return nil, hint(err, "add sslmode=verify-full, and sslrootcert=FILE for a private CA; or pass --allow-unverified-tls")
 	case errors.Is(err, store.ErrWrongKey):
-		return nil, hint(err, "database and keyset are a pair: restore both from the same backup, or name the right one by --keyset-file")
+		return nil, hint(err, "restore database and keyset from the same backup, or choose the right keyset with --keyset-file")
 	case errors.Is(err, store.ErrSchemaTooOld):
 		return nil, hint(err, "packhooks migrate brings it up to date")
 	}
@@ -127,7 +127,7 @@ func (d *database) openOrMake(ctx context.Context) (store.Store, error) {
 			return db, err
 		}
 	}
-	unlock, err := keyset.LockDir(filepath.Dir(d.DB)) // another process may be making it
+	unlock, err := keyset.LockDir(filepath.Dir(d.DB)) // another process may be creating it
 	if err != nil {
 		return nil, fmt.Errorf("opening %s: %w", d.DB, err)
 	}
@@ -148,8 +148,8 @@ func (d *database) openOrMake(ctx context.Context) (store.Store, error) {
 	return db, err
 }
 
-// openSealed begins an empty database only where create says so: beside a keyset that is in use it would stand for the
-// one that is not mounted.
+// openSealed creates a database only if create is set: with an existing keyset, a missing database may just not be
+// mounted.
 func (d *database) openSealed(ctx context.Context, create bool) (_ store.Store, err error) {
 	if d.keys, err = d.keyset(); err != nil {
 		return nil, err
@@ -169,19 +169,19 @@ func (d *database) postgresOptions() postgres.Options {
 	}
 }
 
-// checkDocuments makes sure that the stored webhooks fit the contract.
+// checkDocuments validates the stored webhooks against the contract.
 func (d *database) checkDocuments(ctx context.Context, db store.Store, progress func(webhooks int)) error {
 	err := db.CheckDocuments(ctx, progress)
 	switch misfits := (*store.MisfitError)(nil); {
 	case errors.As(err, &misfits):
-		return hint(err, "packhooks migrate --documents fills in defaults and drops what the contract no longer has; or import them again with --migrate off")
+		return hint(err, "packhooks migrate --documents fills in defaults and drops removed properties; or import them again with --migrate off")
 	case errors.Is(err, store.ErrOtherContract):
-		return hint(err, "--migrate auto checks them against this program's contract")
+		return hint(err, "--migrate auto validates them against this program's contract")
 	}
 	return err
 }
 
-// use opens the database for as long as do takes.
+// use opens the database, calls do and closes it.
 func (d *database) use(ctx context.Context, do func(store.Store) error) error {
 	db, err := d.open(ctx)
 	if err != nil {
@@ -198,8 +198,7 @@ func explainDamage(err error) error {
 	return err
 }
 
-// useExisting is use for commands that can do nothing with an empty database: a path that is misspelt should not
-// make one.
+// useExisting is use for commands that need an existing database: a misspelt path should not create one.
 func (d *database) useExisting(ctx context.Context, do func(store.Store) error) error {
 	if !d.postgres() && !exists(d.DB) {
 		return d.notFound()
@@ -208,10 +207,10 @@ func (d *database) useExisting(ctx context.Context, do func(store.Store) error) 
 }
 
 func (d *database) notFound() error {
-	return hint(fmt.Errorf("no database at %s", d.DB), "name it by --db or PACKHOOKS_DB")
+	return hint(fmt.Errorf("no database at %s", d.DB), "set --db or PACKHOOKS_DB")
 }
 
-// loadContract returns the contract, and rejects organizations that no request could name.
+// loadContract returns the contract, and rejects invalid organization ids.
 func loadContract(organizations ...string) (*document.Contract, error) {
 	contract, err := document.Embedded()
 	for _, id := range organizations {
@@ -227,10 +226,9 @@ func exists(path string) bool {
 	return !errors.Is(err, fs.ErrNotExist)
 }
 
-// keysetBeside is the path of an SQLite database's own keyset.
+// keysetBeside is the default path of an SQLite database's keyset.
 func (l *location) keysetBeside() string { return l.DB + ".keyset" }
 
-// keyset finds the keyset.
 func (d *database) keyset() (*keyset.Keyset, error) {
 	value, path := os.Getenv(keysetVariable), cmp.Or(d.KeysetFile, d.keysetBeside())
 	switch {
@@ -238,17 +236,16 @@ func (d *database) keyset() (*keyset.Keyset, error) {
 	case value != "":
 		return keyset.Parse([]byte(value))
 	case d.postgres():
-		return nil, hint(errors.New("PostgreSQL needs --keyset-file or "+keysetVariable), "packhooks keys init --keyset-file packhooks.keyset makes a keyset; every server needs the same one")
+		return nil, hint(errors.New("PostgreSQL needs --keyset-file or "+keysetVariable), "packhooks keys init --keyset-file packhooks.keyset creates one; every server needs the same one")
 	}
 	k, err := keyset.Open(path)
 	if errors.Is(err, fs.ErrNotExist) {
-		return nil, hint(err, "that of an existing database is in its backup; for a new one packhooks keys init makes one")
+		return nil, hint(err, "restore the keyset of an existing database from its backup; packhooks keys init creates one for a new database")
 	}
 	return k, err
 }
 
-// flag is how a line that is printed to be pasted names this database. A DSN may hold a password, so it is left to
-// PACKHOOKS_DB.
+// flag names this database in a printed command. A DSN may hold a password, so it is left to PACKHOOKS_DB.
 func (d *database) flag() string {
 	if d.postgres() {
 		return ""

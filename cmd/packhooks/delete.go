@@ -9,7 +9,7 @@ import (
 )
 
 type deleteCmd struct {
-	Org string   `required:"" env:"-" help:"Organization that the webhooks are of."`
+	Org string   `required:"" env:"-" help:"Organization that owns the webhooks."`
 	IDs []string `arg:"" name:"id" help:"Webhooks to remove."`
 	database
 }

@@ -18,7 +18,7 @@ import (
 
 const demoOrganization = "demo"
 
-// useThrowAway puts a throw-away database in the place of any other, and returns what removes it.
+// useThrowAway selects a temporary database.
 func (d *database) useThrowAway() (remove func(), err error) {
 	dir, err := os.MkdirTemp("", "packhooks-")
 	if err != nil {
@@ -45,7 +45,7 @@ func (c *serveCmd) greetDemo(ctx context.Context, t *terminal, db store.Store) e
 	if !c.NoDocs {
 		docs = "\n  Docs    " + strings.TrimRight(c.PublicURL, "/") + "/docs"
 	}
-	_, err = fmt.Fprintf(t.Out, `Organization %q with 60 webhooks, gone when you stop this with Ctrl-C.
+	_, err = fmt.Fprintf(t.Out, `Organization %q with 60 webhooks. They are deleted when you stop the server with Ctrl-C.
 %s
   API     %s
   Token   %s
@@ -68,7 +68,7 @@ var (
 	demoHosts = []string{"shop.example.com/hooks", "erp.example.net/packcloud", "wms.example.org/in", "hooks.example.com/t/7f3a", "bi.example.net/collect"}
 )
 
-// demoWebhooks are an organization's subscriptions as they gather over two years: every event to every host.
+// demoWebhooks yields every event for every host, created over two years.
 func demoWebhooks(now time.Time) iter.Seq2[document.Document, error] {
 	return func(yield func(document.Document, error) bool) {
 		for i := range len(demoEvents) * len(demoHosts) {

@@ -12,7 +12,7 @@ import (
 	"golang.org/x/sync/errgroup"
 )
 
-// shutdownLimit is how long requests that are being answered may go on after the drain period.
+// shutdownLimit bounds in-flight requests after the drain period.
 const shutdownLimit = 5 * time.Second
 
 func (c *serveCmd) httpServer(handler http.Handler, logger *slog.Logger) *http.Server {
@@ -25,14 +25,14 @@ func (c *serveCmd) httpServer(handler http.Handler, logger *slog.Logger) *http.S
 		MaxHeaderBytes:    c.MaxHeaderBytes,
 		HTTP2:             &http.HTTP2Config{MaxConcurrentStreams: 64},
 
-		DisableGeneralOptionsHandler: true, // OPTIONS * is a 404 like any other path that is nowhere
+		DisableGeneralOptionsHandler: true, // OPTIONS * is a 404 like any unknown path
 
 		ErrorLog: slog.NewLogLogger(logger.Handler(), slog.LevelWarn),
 	}
 }
 
-// serve answers the probes, makes ready by prepare, and serves until the context ends: then the server says that it is
-// not ready, goes on for the drain period so that whatever sends it traffic can notice, and answers what it has begun.
+// serve starts the operations listener, calls prepare, and serves the API until ctx ends. Then /readyz fails for the
+// drain period, so that load balancers notice, before the listener closes and in-flight requests finish.
 func (c *serveCmd) serve(ctx context.Context, ready *readiness, prepare func(context.Context) error, api *http.Server, listener net.Listener, ops *http.Server, opsListener net.Listener) error {
 	var silent sync.Map
 	api.ConnState = func(conn net.Conn, state http.ConnState) {
@@ -64,8 +64,8 @@ func (c *serveCmd) serve(ctx context.Context, ready *readiness, prepare func(con
 	return group.Wait()
 }
 
-// shutDown closes the listener and lets requests be answered. Shutdown by itself would wait five seconds for each
-// connection on which nothing was asked yet, such as browsers open in advance.
+// shutDown closes the listener and waits for in-flight requests. Shutdown alone would wait five seconds for connections
+// without a request, such as those that browsers open in advance.
 func shutDown(api *http.Server, silent *sync.Map) {
 	limited, cancel := context.WithTimeout(context.Background(), shutdownLimit)
 	defer cancel()

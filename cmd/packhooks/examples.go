@@ -6,7 +6,7 @@ import (
 	"github.com/alecthomas/kong"
 )
 
-// examples are shown by each command's --help. A test parses them.
+// examples are shown by --help. A test parses them.
 var examples = map[string]string{
 	"serve":          "packhooks serve --demo\npackhooks serve --db packhooks.db --listen 127.0.0.1:8080",
 	"import":         "packhooks import --org acme webhooks.json\npackhooks export --org acme --url https://old.example.com/v1 | packhooks import --org acme -",
@@ -32,7 +32,7 @@ var examples = map[string]string{
 	"completion":     "source <(packhooks completion --code bash)\nsource <(packhooks completion --code zsh)\npackhooks completion --code fish | source",
 }
 
-// addExamples puts each command's examples below its own text.
+// addExamples appends each command's examples to its help.
 func addExamples(app *kong.Application) {
 	for _, command := range app.Leaves(false) {
 		indented := "Examples:\n\n  " + strings.ReplaceAll(examples[command.Path()], "\n", "\n  ")

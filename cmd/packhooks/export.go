@@ -11,7 +11,7 @@ import (
 type exportCmd struct {
 	Output string `enum:"ndjson,json" default:"ndjson" env:"-" help:"One of ${enum}."`
 	FromDB string `name:"db" env:"-" placeholder:"DB" help:"Read from this SQLite file or postgres:// URL instead of a server."`
-	Keyset string `name:"keyset-file" placeholder:"FILE" help:"Keyset of --db. Default: beside an SQLite database."`
+	Keyset string `name:"keyset-file" placeholder:"FILE" help:"Keyset of --db. Default: next to the SQLite database."`
 	remote
 	pool
 }

@@ -7,7 +7,7 @@ import (
 	"io"
 )
 
-// failure is an error that says what to do next, or that ends the program with a status of its own.
+// failure is an error with a hint or an exit code.
 type failure struct {
 	error
 	hint string
@@ -26,9 +26,8 @@ func usage(err error, format string, args ...any) error {
 	return &failure{error: err, hint: fmt.Sprintf(format, args...), code: 2}
 }
 
-// exitCode prints an error, if there is one, as a line and perhaps a hint, and returns the status to exit with:
-// 1 for a failure, 2 for a command line that makes no sense. A reader of standard output that went away never gets
-// here: the Go runtime ends the process by SIGPIPE, as is usual.
+// exitCode prints an error and its hint, and returns the exit code: 1 for a failure, 2 for an invalid command line. A
+// closed standard output never gets here: the Go runtime ends the process by SIGPIPE.
 func exitCode(stderr io.Writer, err error) int {
 	if err == nil {
 		return 0

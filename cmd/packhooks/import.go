@@ -23,21 +23,21 @@ import (
 )
 
 type importCmd struct {
-	Org     string `required:"" env:"-" help:"Organization that the webhooks are for."`
-	File    string `arg:"" optional:"" help:"Webhooks as the API prints them: a JSON array, a page of the API, or NDJSON; - is standard input."`
+	Org     string `required:"" env:"-" help:"Organization to import into."`
+	File    string `arg:"" optional:"" help:"Webhooks in the API's format: a JSON array, a page of the API, or NDJSON; - is standard input."`
 	From    string `placeholder:"URL" env:"-" help:"Read the webhooks from the API at this URL instead."`
-	FromOrg string `placeholder:"ORG" env:"-" help:"Organization to read there. Default: the one of --org."`
-	Replace bool   `env:"-" help:"Also remove the webhooks that the input does not have. Not for NDJSON, which looks complete when it is cut."`
-	Empty   bool   `name:"allow-empty" env:"-" help:"Let --replace remove all webhooks when the input has none."`
-	DryRun  bool   `env:"-" help:"Print what would change, by id, and write nothing."`
-	Strict  bool   `help:"Reject properties that the contract does not have, instead of leaving them out."`
-	Max     int    `name:"max-webhooks" default:"10000000" help:"Give up, with nothing written, on input of more webhooks than this."`
+	FromOrg string `placeholder:"ORG" env:"-" help:"Organization to read from that server. Default: --org."`
+	Replace bool   `env:"-" help:"Also remove webhooks that are not in the input. Not for NDJSON, where truncated input looks complete."`
+	Empty   bool   `name:"allow-empty" env:"-" help:"Allow --replace to remove all webhooks if the input is empty."`
+	DryRun  bool   `env:"-" help:"Print the ids of webhooks that would change, and write nothing."`
+	Strict  bool   `help:"Reject unknown properties instead of ignoring them."`
+	Max     int    `name:"max-webhooks" default:"10000000" help:"Maximum number of webhooks; larger input is rejected as a whole."`
 	credentials
 	database
 }
 
 func (c *importCmd) Run(ctx context.Context, t *terminal) error {
-	if c.DryRun && !c.postgres() && !exists(c.DB) { // make no files that are there to stay
+	if c.DryRun && !c.postgres() && !exists(c.DB) { // leave no files behind
 		remove, err := c.useThrowAway()
 		if err != nil {
 			return err
@@ -45,7 +45,7 @@ func (c *importCmd) Run(ctx context.Context, t *terminal) error {
 		defer remove()
 	}
 	if (c.File == "") == (c.From == "") {
-		return usage(errors.New("one of FILE and --from is needed"), "packhooks import --org %s webhooks.json", c.Org)
+		return usage(errors.New("give either FILE or --from"), "packhooks import --org %s webhooks.json", c.Org)
 	}
 	contract, err := loadContract(c.Org)
 	if err != nil {
@@ -57,7 +57,7 @@ func (c *importCmd) Run(ctx context.Context, t *terminal) error {
 	return c.read(ctx, t, contract)
 }
 
-// fetch imports what a server answers, held to the same rules as a file.
+// fetch imports from another server, with the same validation as for a file.
 func (c *importCmd) fetch(ctx context.Context, t *terminal, contract *document.Contract) error {
 	reader, err := c.client(c.From)
 	if err != nil {
@@ -109,7 +109,7 @@ func (c *importCmd) read(ctx context.Context, t *terminal, contract *document.Co
 	return c.write(ctx, t, contract, name, bar, rows)
 }
 
-// interruptible makes a read that waits for a terminal or a pipe end with the context.
+// interruptible lets the context end a read that blocks on a terminal or pipe.
 func interruptible(ctx context.Context, input io.Reader) io.Reader {
 	reader, writer := io.Pipe()
 	context.AfterFunc(ctx, func() { _ = writer.CloseWithError(ctx.Err()) })
@@ -120,7 +120,7 @@ func interruptible(ctx context.Context, input io.Reader) io.Reader {
 	return reader
 }
 
-// write imports rows; an error of a row says where it stands.
+// write imports rows. An error names the row.
 func (c *importCmd) write(ctx context.Context, t *terminal, contract *document.Contract, name string, bar *progressbar.ProgressBar, rows feed) error {
 	reader := rowReader{
 		contract: contract, most: c.Max, strict: c.Strict, empty: c.Empty || !c.Replace,
@@ -138,10 +138,10 @@ func (c *importCmd) write(ctx context.Context, t *terminal, contract *document.C
 		t.note("organization", c.Org, "source", name, "replace", c.Replace, "dry_run", c.DryRun,
 			"created", result.Created, "updated", result.Updated, "unchanged", result.Unchanged, "removed", result.Removed)
 		switch {
-		case errors.Is(err, store.ErrOutcomeUnknown): // said of an interruption too, so that is not wrapped
+		case errors.Is(err, store.ErrOutcomeUnknown): // not wrapped: exitCode would report an interruption only
 			return hint(errors.New(err.Error()), "run it again: an import can be repeated")
 		case errors.Is(err, store.ErrOtherContract):
-			return hint(fmt.Errorf("%s: %w; nothing was written", name, err), "import with the program that the servers run; if it is this one, serve or migrate --documents makes its contract the database's")
+			return hint(fmt.Errorf("%s: %w; nothing was written", name, err), "import with the program that the servers run; if it is this one, run serve or migrate --documents first")
 		case err != nil:
 			return fmt.Errorf("%s: %w; nothing was written", name, err)
 		}
@@ -160,19 +160,19 @@ func (c *importCmd) write(ctx context.Context, t *terminal, contract *document.C
 	return out.Flush()
 }
 
-// rowReader reads rows and remembers where each id was, by its hash: a million ids would take a hundred megabytes.
+// rowReader parses rows. It remembers each id by its hash only: a million ids would take a hundred megabytes.
 type rowReader struct {
 	contract *document.Contract
 	most     int
 	strict   bool
-	empty    bool           // input without webhooks is fine
-	unknown  map[string]int // how many webhooks had a property that the contract does not have
+	empty    bool           // allow input without webhooks
+	unknown  map[string]int // number of webhooks by unknown property
 	seed     maphash.Seed
 	seen     map[uint64]uint32
 	failed   error
 }
 
-// webhooks ends with the first row that is wrong. It reads ahead, while the database works.
+// webhooks stops at the first invalid row. It reads ahead while the database works.
 func (rr *rowReader) webhooks(rows feed) iter.Seq2[document.Document, error] {
 	return func(yield func(document.Document, error) bool) {
 		ready, stop := make(chan document.Document, 1000), make(chan struct{})
@@ -193,7 +193,7 @@ func (rr *rowReader) webhooks(rows feed) iter.Seq2[document.Document, error] {
 				}
 			})
 			if failed == nil && len(rr.seen) == 0 && !rr.empty {
-				failed = hint(errors.New("the input has no webhooks, and --replace would remove all"), "--allow-empty does that")
+				failed = hint(errors.New("the input has no webhooks: --replace would remove all"), "pass --allow-empty to remove them")
 			}
 		}()
 		for d := range ready {
@@ -226,22 +226,22 @@ func (rr *rowReader) read(r row) (document.Document, error) {
 		return d, fmt.Errorf("%s: %w", r.place(r.number), err)
 	}
 	for _, name := range unknown {
-		if _, ok := rr.unknown[name]; ok || len(rr.unknown) < 20 { // of a few names, whatever the input is
+		if _, ok := rr.unknown[name]; ok || len(rr.unknown) < 20 { // bounded
 			rr.unknown[name]++
 		}
 	}
 	hash := maphash.String(rr.seed, d.ID())
 	if first, ok := rr.seen[hash]; ok {
-		return d, fmt.Errorf("%s: id: %w %q, which is that of %s too", r.place(r.number), store.ErrDuplicateID, d.ID(), r.place(int(first)))
+		return d, fmt.Errorf("%s: id: %w %q, first used by %s", r.place(r.number), store.ErrDuplicateID, d.ID(), r.place(int(first)))
 	}
 	rr.seen[hash] = uint32(r.number)
 	return d, nil
 }
 
-// warn names the properties that were left out: one of them may be a property that is misspelt.
+// warn reports ignored properties, which may be misspelt.
 func (rr *rowReader) warn(t *terminal) {
 	for _, name := range slices.Sorted(maps.Keys(rr.unknown)) {
-		_, _ = fmt.Fprintf(t.Err, "%s left out %q of %s: the contract has no such property (--strict rejects it)\n",
+		_, _ = fmt.Fprintf(t.Err, "%s ignored property %q of %s: not in the contract (--strict rejects it)\n",
 			styled(t.Err, yellow, "packhooks: warning:"), name, count(rr.unknown[name], "webhook"))
 	}
 }

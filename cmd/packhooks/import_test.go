@@ -164,7 +164,7 @@ func TestImportNamesPropertiesThatItLeavesOut(t *testing.T) {
 	misspelt := bad(`"enabled"`, `"event_cod":"orders.created","enabled"`)
 	p.fails(1, goodRow+"\n"+misspelt, []string{"import", "--org", "acme", "--strict", "-"}, "line 2", "event_cod: unknown property", "nothing was written")
 	got := p.run(misspelt+"\n"+strings.Replace(misspelt, "wh_1", "wh_2", 1), "import", "--org", "acme", "-")
-	if got.code != 0 || !strings.Contains(got.err, `warning: left out "event_cod" of 2 webhooks`) || !strings.Contains(got.out, "2 created") {
+	if got.code != 0 || !strings.Contains(got.err, `warning: ignored property "event_cod" of 2 webhooks`) || !strings.Contains(got.out, "2 created") {
 		t.Errorf("exit %d: %s%s", got.code, got.out, got.err)
 	}
 }

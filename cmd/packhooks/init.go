@@ -9,7 +9,7 @@ import (
 
 type initCmd struct{ database }
 
-// Run is for a keyset that exists: every other command takes it for that of a database that is not there.
+// Run creates a database for an existing keyset. Other commands treat a missing database as an error.
 func (c *initCmd) Run(ctx context.Context, t *terminal) error {
 	c.create = true
 	return c.use(ctx, func(store.Store) error {

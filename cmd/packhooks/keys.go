@@ -13,17 +13,17 @@ import (
 )
 
 type keysCmd struct {
-	Init      keysInitCmd      `cmd:"" help:"Make a keyset of one key."`
-	Add       keysAddCmd       `cmd:"" help:"Add a decrypt-only key. Then give the file to every server."`
-	Promote   keysPromoteCmd   `cmd:"" help:"Make a key the one that seals, once every server has it."`
-	Reencrypt keysReencryptCmd `cmd:"" help:"Seal every secret under the primary key, while servers run. May be interrupted and repeated."`
-	Disable   keysDisableCmd   `cmd:"" help:"Stop a key from opening what it sealed. Can be undone."`
-	Enable    keysEnableCmd    `cmd:"" help:"Undo keys disable."`
-	Remove    keysRemoveCmd    `cmd:"" help:"Remove a key for good, when nothing in the database is sealed under it."`
-	List      keysListCmd      `cmd:"" help:"List the keys of a keyset, without their material."`
+	Init      keysInitCmd      `cmd:"" help:"Create a keyset with one key."`
+	Add       keysAddCmd       `cmd:"" help:"Add a decrypt-only key. Then distribute the file to every server."`
+	Promote   keysPromoteCmd   `cmd:"" help:"Make a key primary, once every server has it."`
+	Reencrypt keysReencryptCmd `cmd:"" help:"Re-encrypt everything with the primary key while servers run. Can be interrupted and repeated."`
+	Disable   keysDisableCmd   `cmd:"" help:"Disable a key for decryption. Can be undone."`
+	Enable    keysEnableCmd    `cmd:"" help:"Enable a disabled key."`
+	Remove    keysRemoveCmd    `cmd:"" help:"Delete a key that nothing in the database is encrypted with."`
+	List      keysListCmd      `cmd:"" help:"List the keys of a keyset, without key material."`
 }
 
-// keysetFile is the keyset of a command that works on the file alone.
+// keysetFile is embedded in commands that need only the keyset file.
 type keysetFile struct {
 	location
 }
@@ -38,7 +38,7 @@ func (k *keysetFile) AfterApply() error {
 
 func (l *location) needKeysetFile() error {
 	if l.KeysetFile == "" && (l.postgres() || os.Getenv(keysetVariable) != "") {
-		return errors.New("--keyset-file is needed: keys commands work on a file")
+		return errors.New("--keyset-file is required: keys commands work on a file")
 	}
 	l.KeysetFile = cmp.Or(l.KeysetFile, l.keysetBeside())
 	return nil
@@ -51,7 +51,7 @@ func (c *keysInitCmd) Run(t *terminal) error {
 	if _, err := keyset.Create(c.KeysetFile); err != nil {
 		return err
 	}
-	_, err := fmt.Fprintf(t.Out, "%s: created; back it up with the database, neither is of use without the other\n", c.KeysetFile)
+	_, err := fmt.Fprintf(t.Out, "%s: created; back it up: without it the database cannot be decrypted\n", c.KeysetFile)
 	return err
 }
 
@@ -69,7 +69,7 @@ func (c *keysAddCmd) Run(t *terminal) error {
 
 // keyChange is a command that changes one key of a file.
 type keyChange struct {
-	ID uint32 `arg:"" help:"Key, by its id in packhooks keys list."`
+	ID uint32 `arg:"" help:"Key ID, as shown by packhooks keys list."`
 	keysetFile
 }
 
@@ -85,13 +85,13 @@ func (c *keyChange) run(t *terminal, change func(path string, keyID uint32) erro
 type keysPromoteCmd struct{ keyChange }
 
 func (c *keysPromoteCmd) Run(t *terminal) error {
-	return c.run(t, keyset.Promote, "primary; packhooks keys reencrypt seals the rest under it")
+	return c.run(t, keyset.Promote, "primary; packhooks keys reencrypt re-encrypts existing data with it")
 }
 
 type keysDisableCmd struct{ keyChange }
 
 func (c *keysDisableCmd) Run(t *terminal) error {
-	return c.run(t, keyset.Disable, "disabled; packhooks keys enable undoes that, packhooks keys remove ends it")
+	return c.run(t, keyset.Disable, "disabled; packhooks keys enable undoes that, packhooks keys remove deletes it")
 }
 
 type keysEnableCmd struct{ keyChange }
@@ -99,7 +99,7 @@ type keysEnableCmd struct{ keyChange }
 func (c *keysEnableCmd) Run(t *terminal) error { return c.run(t, keyset.Enable, "enabled") }
 
 type keysRemoveCmd struct {
-	ID uint32 `arg:"" help:"Key, by its id in packhooks keys list."`
+	ID uint32 `arg:"" help:"Key ID, as shown by packhooks keys list."`
 	database
 }
 
@@ -111,13 +111,13 @@ func (c *keysRemoveCmd) Run(ctx context.Context, t *terminal) error {
 	return c.useExisting(ctx, func(db store.Store) error {
 		n, err := db.CountSealed(ctx, keyset.SealedUnder(c.ID))
 		if err == nil && n > 0 {
-			err = hint(fmt.Errorf("key %d still seals %s of this database", c.ID, count(n, "ciphertext")), "packhooks keys reencrypt first")
+			err = hint(fmt.Errorf("key %d is still in use by %s of this database", c.ID, count(n, "ciphertext")), "run packhooks keys reencrypt first")
 		}
 		if err == nil {
 			err = keyset.Remove(c.KeysetFile, c.ID)
 		}
 		if err == nil {
-			_, err = fmt.Fprintf(t.Out, "%d: removed; give the file to every server and restart it, or send it SIGHUP\n", c.ID)
+			_, err = fmt.Fprintf(t.Out, "%d: removed; distribute the file, then restart every server or send it SIGHUP\n", c.ID)
 		}
 		return err
 	})
@@ -167,7 +167,7 @@ func (c *keysReencryptCmd) Run(ctx context.Context, t *terminal) error {
 		if err != nil {
 			return fmt.Errorf("re-encrypting, stopped after %s: %w", count(total, "webhook"), err)
 		}
-		_, err = fmt.Fprintf(t.Out, "%s sealed under the primary key\n", count(total, "webhook"))
+		_, err = fmt.Fprintf(t.Out, "%s encrypted with the primary key\n", count(total, "webhook"))
 		return err
 	})
 }

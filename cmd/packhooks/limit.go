@@ -2,13 +2,13 @@ package main
 
 import "fmt"
 
-// limit is a rule for the number that a flag takes, and whether it is kept.
+// limit is a rule for the value of a flag.
 type limit struct {
 	flag, rule string
 	ok         bool
 }
 
-// checkLimits refuses zeros that would quietly be the default or no limit at all, and what no server could work with.
+// checkLimits rejects unusable values, such as a 0 that would silently mean the default or no limit.
 func checkLimits(limits ...limit) error {
 	for _, l := range limits {
 		if !l.ok {

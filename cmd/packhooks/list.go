@@ -17,7 +17,7 @@ import (
 type listCmd struct {
 	Output      string `enum:"table,json,ndjson" default:"table" env:"-" help:"One of ${enum}."`
 	ShowSecrets bool   `env:"-" help:"Print the signing secrets instead of a mask."`
-	Limit       int    `env:"-" help:"Stop after this many webhooks."`
+	Limit       int    `env:"-" help:"Maximum number of webhooks."`
 	remote
 }
 
@@ -48,7 +48,7 @@ func firstOf(webhooks iter.Seq2[client.Webhook, error], n int) iter.Seq2[client.
 	}
 }
 
-// writeTable prints all rows at once, as the widest cell of a column may come last. Only a terminal gets long cells cut.
+// writeTable prints all rows at once, to align the columns. It truncates long cells on a terminal only.
 func writeTable(out io.Writer, webhooks iter.Seq2[client.Webhook, error], secrets bool) error {
 	cut := shorten
 	if !isTerminal(out) {
@@ -91,7 +91,7 @@ func inJSON(webhooks iter.Seq2[client.Webhook, error], secrets bool) iter.Seq2[[
 	}
 }
 
-// writeJSON streams an array or lines. An array that an error cuts short is left without its end.
+// writeJSON streams an array or NDJSON. After an error it leaves the array unclosed, so that it does not parse.
 func writeJSON(out io.Writer, webhooks iter.Seq2[[]byte, error], array bool) error {
 	buffered := bufio.NewWriterSize(out, 64<<10)
 	opening, closing := "", "\n"

@@ -10,7 +10,7 @@ import (
 	"syscall"
 )
 
-// listen binds the address before anything else is done, and refuses one that would show tokens to a network.
+// listen binds the address. It rejects plain HTTP beyond loopback unless a proxy does TLS.
 func (c *serveCmd) listen(ctx context.Context) (net.Listener, error) {
 	listener, err := bind(ctx, c.Listen, "--listen")
 	if err != nil {
@@ -30,11 +30,11 @@ func (c *serveCmd) listen(ctx context.Context) (net.Listener, error) {
 	}
 	loopback := listener.Addr().(*net.TCPAddr).IP.IsLoopback()
 	if !loopback && scheme == "http" && c.BehindProxy == 0 {
-		return nil, hint(fmt.Errorf("listening on %s without TLS would show tokens and secrets to the network", c.Listen),
-			"give --tls-cert and --tls-key, or --behind-proxy=1 when a proxy in front does TLS")
+		return nil, hint(fmt.Errorf("listening on %s without TLS would expose tokens and secrets", c.Listen),
+			"set --tls-cert and --tls-key, or --behind-proxy=1 behind a proxy that does TLS")
 	}
 	if !loopback && c.PublicURL == "" {
-		return nil, hint(fmt.Errorf("listening on %s needs --public-url, which links begin with", c.Listen), "--public-url https://webhooks.example.com")
+		return nil, hint(fmt.Errorf("listening on %s requires --public-url, the base of all links", c.Listen), "--public-url https://webhooks.example.com")
 	}
 	if c.PublicURL == "" {
 		c.PublicURL = scheme + "://" + listener.Addr().String()
@@ -42,8 +42,8 @@ func (c *serveCmd) listen(ctx context.Context) (net.Listener, error) {
 	return listener, nil
 }
 
-// limitListener accepts a connection when there is a place for it; serve gives the place back. Wrapping the connections
-// instead would hide from net/http that they can be closed on one side, and cut responses off.
+// limitListener limits open connections; serve frees the slots. Wrapping the connections, as netutil.LimitListener does,
+// would hide CloseWrite from net/http and truncate responses.
 type limitListener struct {
 	net.Listener
 	places chan struct{}
@@ -61,13 +61,12 @@ func (l limitListener) Accept() (net.Conn, error) {
 func bind(ctx context.Context, address, flag string) (net.Listener, error) {
 	listener, err := new(net.ListenConfig).Listen(ctx, "tcp", address)
 	if errors.Is(err, syscall.EADDRINUSE) {
-		return nil, hint(fmt.Errorf("%s is taken by another program", address), "another packhooks serve may be running; %s names another address", flag)
+		return nil, hint(fmt.Errorf("%s is already in use", address), "another packhooks serve may be running; choose another address with %s", flag)
 	}
 	return listener, err
 }
 
-// listenOps binds the operations listener, or returns nil where there is none. A demo does without a port that is
-// taken.
+// listenOps binds the operations listener, if there is one. A demo runs without it if the port is in use.
 func (c *serveCmd) listenOps(ctx context.Context, logger *slog.Logger) (net.Listener, error) {
 	if c.OpsListen == "" {
 		return nil, nil

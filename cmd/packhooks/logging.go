@@ -13,10 +13,10 @@ import (
 	"go.opentelemetry.io/otel/trace"
 )
 
-// queuedLines is how many lines of the log may wait for their reader: a few megabytes.
+// queuedLines bounds the log queue: a few megabytes.
 const queuedLines = 4096
 
-// logQueue stands between the log and standard error: a reader that is slow, stopped or gone costs lines, not requests.
+// logQueue buffers the log, so that a slow or stopped reader of standard error loses lines and never blocks requests.
 type logQueue struct {
 	lines   chan []byte
 	dropped atomic.Int64
@@ -33,7 +33,7 @@ func newLogger(w io.Writer, format string, level slog.Level) (*slog.Logger, *log
 		}
 		return slog.NewTextHandler(w, options)
 	}
-	signal.Ignore(syscall.SIGPIPE) // by which Go would end the program when nobody reads its standard error any more
+	signal.Ignore(syscall.SIGPIPE) // would end the process when standard error is closed
 	q := &logQueue{lines: make(chan []byte, queuedLines), stop: make(chan struct{}), done: make(chan struct{})}
 	go q.drain(w, slog.New(handler(w)))
 	return slog.New(traceHandler{handler(q)}), q
@@ -49,7 +49,7 @@ func (q *logQueue) Write(line []byte) (int, error) {
 	return len(line), nil
 }
 
-// drain writes the lines, and how many are missing once lines can be written again.
+// drain writes the lines, and reports dropped ones once it can write again.
 func (q *logQueue) drain(w io.Writer, direct *slog.Logger) {
 	defer close(q.done)
 	var reported int64
@@ -74,7 +74,7 @@ func (q *logQueue) drain(w io.Writer, direct *slog.Logger) {
 	}
 }
 
-// close gives what waits a second to be written.
+// close waits up to a second for queued lines.
 func (q *logQueue) close() {
 	close(q.stop)
 	select {
@@ -83,7 +83,7 @@ func (q *logQueue) close() {
 	}
 }
 
-// traceHandler adds the trace that a record belongs to.
+// traceHandler adds trace_id to records.
 type traceHandler struct{ slog.Handler }
 
 func (h traceHandler) Handle(ctx context.Context, r slog.Record) error {

@@ -3,8 +3,8 @@
 //
 //	packhooks serve --demo
 //
-// Each command is one file of this folder; packhooks COMMAND --help is the reference. Every flag has an environment
-// default, PACKHOOKS_ and its name, but for those that a forgotten variable would make dangerous.
+// Each command has its own file; packhooks COMMAND --help is the reference. The environment variable PACKHOOKS_NAME sets
+// the default of --name, except for flags where a forgotten variable would be dangerous.
 package main
 
 import (
@@ -26,31 +26,30 @@ import (
 
 type cli struct {
 	Serve   serveCmd   `cmd:"" help:"Serve the API from a database."`
-	Import  importCmd  `cmd:"" help:"Add or update webhooks of an organization, all or none."`
-	Delete  deleteCmd  `cmd:"" help:"Remove webhooks of an organization, all or none."`
-	Token   tokenCmd   `cmd:"" help:"Create, list and revoke the tokens that read organizations."`
-	Keys    keysCmd    `cmd:"" help:"Manage the keyset that seals signing secrets at rest."`
-	Init    initCmd    `cmd:"" help:"Begin a new, empty database for a keyset that exists."`
-	Migrate migrateCmd `cmd:"" help:"Bring the tables of a database up to date."`
+	Import  importCmd  `cmd:"" help:"Add or update an organization's webhooks in one transaction."`
+	Delete  deleteCmd  `cmd:"" help:"Remove webhooks of an organization in one transaction."`
+	Token   tokenCmd   `cmd:"" help:"Create, list and revoke API tokens."`
+	Keys    keysCmd    `cmd:"" help:"Manage the keyset that encrypts webhooks at rest."`
+	Init    initCmd    `cmd:"" help:"Create an empty database for an existing keyset."`
+	Migrate migrateCmd `cmd:"" help:"Migrate the database to this version."`
 	List    listCmd    `cmd:"" help:"Print the webhooks of an organization, read from a server."`
 	Export  exportCmd  `cmd:"" help:"Write the webhooks of an organization with their secrets, read from a server."`
-	Check   checkCmd   `cmd:"" help:"Hold any server of this API to the contract."`
-	Probe   probeCmd   `cmd:"" help:"Ask a server on this machine whether it is ready; for health checks."`
+	Check   checkCmd   `cmd:"" help:"Check a server against the contract."`
+	Probe   probeCmd   `cmd:"" help:"Check whether a server on this machine is ready; for health checks."`
 	Version versionCmd `cmd:"" help:"Print the version."`
 
-	Completion  kongcompletion.Completion `cmd:"" help:"Show how to turn on completion in bash, zsh or fish."`
+	Completion  kongcompletion.Completion `cmd:"" help:"Show how to enable completion in bash, zsh or fish."`
 	VersionFlag kong.VersionFlag          `name:"version" env:"-" help:"Print the version."`
 }
 
-// terminal is what a command reads from and writes to. Program is the name that it was called by, for the lines
-// that it prints to be pasted.
+// terminal holds a command's standard streams. Program is the name it was called by, for printed commands.
 type terminal struct {
 	Program string
 	In      io.Reader
 	Out     io.Writer
 	Err     io.Writer
 
-	notes map[string]any // of the audit log
+	notes map[string]any // for the audit log
 }
 
 func main() {
@@ -59,7 +58,7 @@ func main() {
 	os.Exit(exitCode(os.Stderr, run(ctx, os.Args[1:], t)))
 }
 
-// untilSignal returns a context that the first signal ends. The second one ends the process, however soon it comes.
+// untilSignal returns a context that the first signal cancels. The second signal ends the process.
 func untilSignal() context.Context {
 	ctx, cancel := context.WithCancel(context.Background())
 	signals := make(chan os.Signal, 2)
@@ -68,7 +67,7 @@ func untilSignal() context.Context {
 		<-signals
 		cancel()
 		<-signals
-		os.Exit(130) // as a shell says of a program that was interrupted
+		os.Exit(130) // 128 + SIGINT, as shells report it
 	}()
 	return ctx
 }
@@ -84,10 +83,10 @@ func run(ctx context.Context, args []string, t *terminal) error {
 	helped := false
 	parser, err := kong.New(&cli{},
 		kong.Name("packhooks"),
-		kong.Description("Pack Cloud's webhook subscriptions API: a server, and the tools around it."),
+		kong.Description("Server and tools for Pack Cloud's webhook subscriptions API."),
 		kong.DefaultEnvars("PACKHOOKS"),
 		kong.Writers(t.Out, t.Err),
-		kong.Exit(func(int) { helped = true }), // by what prints and is done, such as --help
+		kong.Exit(func(int) { helped = true }), // called by --help and the like
 		kong.Vars{
 			"base_path":       server.DefaultBasePath,
 			"largest_page":    fmt.Sprint(*listing.Size.Max),
@@ -112,13 +111,13 @@ func run(ctx context.Context, args []string, t *terminal) error {
 		return nil
 	}
 	if err != nil {
-		return usage(err, "%s --help shows what is expected", atFault(err))
+		return usage(err, "see %s --help", atFault(err))
 	}
 	command.BindTo(ctx, (*context.Context)(nil))
 	return audited(command, t)
 }
 
-// atFault is the command, as far as it was recognized, whose command line does not parse.
+// atFault names the command whose arguments do not parse.
 func atFault(err error) string {
 	var parse *kong.ParseError
 	if !errors.As(err, &parse) {

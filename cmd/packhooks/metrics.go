@@ -15,7 +15,7 @@ import (
 	"github.com/packhooks/packhooks/server/store"
 )
 
-// metrics are those of one server. No label holds what a client chooses: no organization, no token.
+// metrics of one server. Labels never hold values that clients choose, such as organizations.
 type metrics struct {
 	promauto.Factory
 	registry *prometheus.Registry
@@ -46,13 +46,13 @@ func newMetrics() *metrics {
 	m.requests = counter("http_requests_total", "Requests by operation and status.", "operation", "status")
 	m.durations = histogram("http_request_duration_seconds", "Time from a request's arrival to the end of its response.", 0.0002)
 	m.bytes = counter("http_response_bytes_total", "Bytes of response bodies.", "operation")
-	m.inFlight = m.NewGauge(prometheus.GaugeOpts{Name: "packhooks_http_requests_in_flight", Help: "Requests being answered."})
+	m.inFlight = m.NewGauge(prometheus.GaugeOpts{Name: "packhooks_http_requests_in_flight", Help: "Requests in flight."})
 	m.rejections = counter("http_rejections_total", "Requests answered with 429 or 503, by reason.", "reason")
 	m.failures = counter("authentication_failures_total", "Requests answered with 401, by reason.", "reason")
-	m.storageDurations = histogram("storage_duration_seconds", "Time that the storage took for a call.", 0.00005)
-	m.storageErrors = counter("storage_errors_total", "Calls of the storage that failed, by kind.", "operation", "kind")
+	m.storageDurations = histogram("storage_duration_seconds", "Duration of storage calls.", 0.00005)
+	m.storageErrors = counter("storage_errors_total", "Failed storage calls, by kind.", "operation", "kind")
 	m.NewGauge(prometheus.GaugeOpts{
-		Name: "packhooks_build_info", Help: "1, labeled by what runs.",
+		Name: "packhooks_build_info", Help: "Always 1, labeled with version and Go version.",
 		ConstLabels: prometheus.Labels{"version": version(), "goversion": runtime.Version()},
 	}).Set(1)
 	return m
@@ -66,7 +66,7 @@ func (m *metrics) counter(name, help string, value func() float64, labels promet
 	m.NewCounterFunc(prometheus.CounterOpts{Name: "packhooks_" + name, Help: help, ConstLabels: labels}, value)
 }
 
-// observe counts an answered request.
+// observe counts a finished request.
 func (m *metrics) observe(_ context.Context, o server.Outcome) {
 	operation := o.Operation
 	if operation == "" {
@@ -83,18 +83,18 @@ func (m *metrics) observe(_ context.Context, o server.Outcome) {
 	}
 }
 
-// watch adds the gauges of what the server holds.
+// watch adds the gauges of log, connections, files and pools.
 func (m *metrics) watch(c *serveCmd, log *logQueue, db store.Store) {
-	m.counter("log_lines_dropped_total", "Log lines that nobody read in time.", func() float64 { return float64(log.dropped.Load()) }, nil)
-	m.gauge("connections", "Open connections of clients.", func() float64 { return float64(len(c.connections)) }, nil)
-	m.gauge("connections_max", "Connections that may be open.", func() float64 { return float64(cap(c.connections)) }, nil)
+	m.counter("log_lines_dropped_total", "Log lines dropped because the reader was too slow.", func() float64 { return float64(log.dropped.Load()) }, nil)
+	m.gauge("connections", "Open client connections.", func() float64 { return float64(len(c.connections)) }, nil)
+	m.gauge("connections_max", "Maximum open client connections.", func() float64 { return float64(cap(c.connections)) }, nil)
 	if c.TLSCert != "" {
-		m.gauge("tls_certificate_expiry_timestamp_seconds", "When the served certificate ends.", func() float64 {
+		m.gauge("tls_certificate_expiry_timestamp_seconds", "When the served certificate expires.", func() float64 {
 			return seconds(c.certificate.notAfter())
 		}, nil)
 	}
 	if !c.keys.Modified().IsZero() {
-		m.gauge("keyset_modified_timestamp_seconds", "When the keyset file was last changed: the primary key is no younger.", func() float64 {
+		m.gauge("keyset_modified_timestamp_seconds", "When the keyset file was last changed; the primary key is at least that old.", func() float64 {
 			return seconds(c.keys.Modified())
 		}, nil)
 	}
@@ -103,11 +103,11 @@ func (m *metrics) watch(c *serveCmd, log *logQueue, db store.Store) {
 			return func() float64 { return value(db.Status().Pools[i]) }
 		}
 		labels := prometheus.Labels{"pool": pool.Name}
-		m.gauge("storage_connections_max", "Connections that a pool may open.", now(func(p store.Pool) float64 { return float64(p.Max) }), labels)
-		m.gauge("storage_connections_open", "Connections that a pool has open.", now(func(p store.Pool) float64 { return float64(p.Open) }), labels)
-		m.gauge("storage_connections_in_use", "Connections that are at work.", now(func(p store.Pool) float64 { return float64(p.InUse) }), labels)
-		m.counter("storage_connection_waits_total", "Calls that found no free connection.", now(func(p store.Pool) float64 { return float64(p.Waits) }), labels)
-		m.counter("storage_connection_wait_seconds_total", "Time that these calls waited.", now(func(p store.Pool) float64 { return p.WaitTime.Seconds() }), labels)
+		m.gauge("storage_connections_max", "Maximum connections of the pool.", now(func(p store.Pool) float64 { return float64(p.Max) }), labels)
+		m.gauge("storage_connections_open", "Open connections of the pool.", now(func(p store.Pool) float64 { return float64(p.Open) }), labels)
+		m.gauge("storage_connections_in_use", "Connections in use.", now(func(p store.Pool) float64 { return float64(p.InUse) }), labels)
+		m.counter("storage_connection_waits_total", "Calls that waited for a free connection.", now(func(p store.Pool) float64 { return float64(p.Waits) }), labels)
+		m.counter("storage_connection_wait_seconds_total", "Time spent waiting for a free connection.", now(func(p store.Pool) float64 { return p.WaitTime.Seconds() }), labels)
 	}
 }
 

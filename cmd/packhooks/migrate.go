@@ -12,18 +12,18 @@ import (
 )
 
 type migrateCmd struct {
-	Documents bool `env:"-" help:"Rewrite the stored webhooks instead: fill in defaults, drop what the contract no longer has. May be interrupted and repeated."`
-	DryRun    bool `env:"-" help:"With --documents: count what would change, and change nothing."`
+	Documents bool `env:"-" help:"Migrate the stored webhooks instead: fill in defaults, drop removed properties. Can be interrupted and repeated."`
+	DryRun    bool `env:"-" help:"With --documents: count the changes without making them."`
 	database
 }
 
-// Run changes tables, which needs no keyset: whoever does that need not be able to read secrets.
+// Run migrates the tables without the keyset: a role that migrates need not be able to read secrets.
 func (c *migrateCmd) Run(ctx context.Context, t *terminal) error {
 	switch {
 	case c.Documents:
 		return c.rewrite(ctx, t)
 	case c.DryRun:
-		return usage(errors.New("--dry-run goes with --documents"), "packhooks migrate --documents --dry-run")
+		return usage(errors.New("--dry-run requires --documents"), "packhooks migrate --documents --dry-run")
 	case c.postgres():
 		return postgres.Migrate(ctx, cmp.Or(c.MigrateDB, c.DB), c.postgresOptions())
 	case !exists(c.DB):

@@ -33,7 +33,7 @@ func (c *serveCmd) newObservability(ctx context.Context, stderr io.Writer) (_ *o
 	return o, err
 }
 
-// close sends and writes what is left.
+// close flushes traces and log.
 func (o *observability) close() {
 	if o.provider != nil {
 		ctx, cancel := context.WithTimeout(context.Background(), 2*time.Second)

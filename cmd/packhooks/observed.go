@@ -40,13 +40,12 @@ func (s *observedStore) Authenticate(ctx context.Context, token string) (grant s
 	return grant, err
 }
 
-// answering reports whether requests were answered within the last second: a probe then need not take a connection from
-// them.
+// answering reports whether requests succeeded within the last second. Then a probe need not use a connection.
 func (s *observedStore) answering() bool {
 	return !s.outage.on.Load() && time.Now().UnixNano()-min(s.listed.Load(), s.authenticated.Load()) < int64(time.Second)
 }
 
-// Ready also looks a token up that does not exist.
+// Ready also looks up a token that does not exist.
 func (s *observedStore) Ready(ctx context.Context) error {
 	var ignored atomic.Int64
 	return s.call(ctx, "ready", &ignored, func(ctx context.Context) error {
@@ -89,7 +88,7 @@ func (s *observedStore) call(ctx context.Context, operation string, succeeded *a
 	return err
 }
 
-// kindOf is empty for what is no failure of the storage.
+// kindOf classifies an error of the storage; empty for none.
 func kindOf(err error) string {
 	switch {
 	case err == nil, errors.Is(err, store.ErrUnauthorized):
@@ -103,7 +102,7 @@ func kindOf(err error) string {
 	}
 }
 
-// outage logs when the storage begins to fail, and when it has succeeded for a second again.
+// outage logs when the storage begins to fail, and when it has worked again for a second.
 type outage struct {
 	logger *slog.Logger
 	on     atomic.Bool
@@ -118,7 +117,7 @@ func (o *outage) failed(now time.Time, err error) {
 	o.last = now
 	if o.on.CompareAndSwap(false, true) {
 		o.began = now
-		o.logger.Error("the storage fails", "error", err)
+		o.logger.Error("storage is failing", "error", err)
 	}
 }
 
@@ -129,6 +128,6 @@ func (o *outage) recovered(now time.Time) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	if now.Sub(o.last) > time.Second && o.on.CompareAndSwap(true, false) {
-		o.logger.Info("the storage works again", "after", now.Sub(o.began).Round(time.Millisecond))
+		o.logger.Info("storage has recovered", "after", now.Sub(o.began).Round(time.Millisecond))
 	}
 }

@@ -15,18 +15,18 @@ import (
 	"github.com/packhooks/packhooks/server/store"
 )
 
-// readiness answers the probes of whatever restarts the server or sends it traffic.
+// readiness serves /readyz.
 type readiness struct {
 	db       *observedStore
 	prepared atomic.Bool // false while stored webhooks are checked
 	draining atomic.Bool
 
 	mu     sync.Mutex
-	asked  time.Time // when the storage was last asked
+	asked  time.Time // when the storage was last checked
 	answer string
 }
 
-// opsHandler serves the operations listener. The command line, which pprof would show, may hold a password.
+// opsHandler leaves out /debug/pprof/cmdline: the command line may hold a password.
 func (c *serveCmd) opsHandler(r *readiness, m *metrics) http.Handler {
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) {
@@ -48,7 +48,7 @@ func (c *serveCmd) opsHandler(r *readiness, m *metrics) http.Handler {
 	return mux
 }
 
-// missing names what is not ready, or nothing.
+// missing says what is not ready; empty if all is.
 func (r *readiness) missing(ctx context.Context) string {
 	switch {
 	case r.draining.Load():
@@ -63,12 +63,12 @@ func (r *readiness) missing(ctx context.Context) string {
 	if time.Since(r.asked) < time.Second {
 		return r.answer
 	}
-	r.answer = inFixedWords(r.ask(context.WithoutCancel(ctx))) // others get the answer too
+	r.answer = inFixedWords(r.ask(context.WithoutCancel(ctx))) // shared with other probes
 	r.asked = time.Now()
 	return r.answer
 }
 
-// ask does not wait for a driver that is slow to give up.
+// ask returns after two seconds even if the driver ignores the context.
 func (r *readiness) ask(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, 2*time.Second)
 	defer cancel()
@@ -82,16 +82,16 @@ func (r *readiness) ask(ctx context.Context) error {
 	}
 }
 
-// inFixedWords names no host, user or file: the error itself is in the log.
+// inFixedWords hides hosts, users and files; the log has the error itself.
 func inFixedWords(err error) string {
 	switch kind := kindOf(err); {
 	case kind == "":
 		return ""
 	case errors.Is(err, store.ErrWrongKey), errors.Is(err, store.ErrIncomplete):
-		return "the parts of the database and the keyset do not belong together"
+		return "database and keyset do not match"
 	case kind == "unavailable":
-		return "the storage does not answer"
+		return "storage does not respond"
 	default:
-		return "the storage fails"
+		return "storage is failing"
 	}
 }

@@ -14,7 +14,7 @@ import (
 // probeCmd asks a server whether it is ready, for images that have no curl.
 type probeCmd struct {
 	OpsListen string        `default:"127.0.0.1:8081" help:"Address of the server's /readyz, as given to serve."`
-	Timeout   time.Duration `env:"-" default:"3s" help:"How long to wait for the answer."`
+	Timeout   time.Duration `env:"-" default:"3s" help:"How long to wait for a response."`
 }
 
 func (c *probeCmd) Run(ctx context.Context, t *terminal) error {
@@ -23,7 +23,7 @@ func (c *probeCmd) Run(ctx context.Context, t *terminal) error {
 		return err
 	}
 	if ip := net.ParseIP(host); host == "" || ip != nil && ip.IsUnspecified() {
-		host = "127.0.0.1" // what listens on every address answers here
+		host = "127.0.0.1" // a wildcard address includes loopback
 	}
 	ctx, cancel := context.WithTimeout(ctx, c.Timeout)
 	defer cancel()

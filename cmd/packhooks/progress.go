@@ -6,8 +6,7 @@ import (
 	"github.com/schollz/progressbar/v3"
 )
 
-// progress returns a bar on standard error, or one that shows nothing where that is no terminal. A size of -1 is
-// unknown.
+// progress returns a bar on standard error, invisible unless that is a terminal. A size of -1 is unknown.
 func (t *terminal) progress(size int64, bytes bool) *progressbar.ProgressBar {
 	return progressbar.NewOptions64(size,
 		progressbar.OptionSetWriter(t.Err),

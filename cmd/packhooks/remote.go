@@ -13,21 +13,21 @@ import (
 	"github.com/packhooks/packhooks/server"
 )
 
-// credentials are what a server of the API wants to see. A variable counts only when neither flag is there.
+// credentials hold the API token. The environment counts only if neither flag is set.
 type credentials struct {
-	Token     string `env:"-" xor:"token" help:"Token to read with. Other users of the machine see flags; PACKHOOKS_TOKEN they do not."`
-	TokenFile string `env:"-" xor:"token" type:"existingfile" placeholder:"FILE" help:"File that holds the token to read with. Or PACKHOOKS_TOKEN_FILE."`
+	Token     string `env:"-" xor:"token" help:"API token. Other users of the machine can see flags; prefer PACKHOOKS_TOKEN."`
+	TokenFile string `env:"-" xor:"token" type:"existingfile" placeholder:"FILE" help:"File that contains the API token. Or PACKHOOKS_TOKEN_FILE."`
 }
 
-// remote is an organization's webhooks on a server of the API.
+// remote has the flags of commands that read from a server.
 type remote struct {
 	Org     string `required:"" help:"Organization to read."`
-	URL     string `default:"http://127.0.0.1:8080${base_path}" help:"Server to read from, with its base path."`
-	PerPage int    `default:"${largest_page}" help:"Webhooks to ask for at a time."`
+	URL     string `default:"http://127.0.0.1:8080${base_path}" help:"URL of the server, including its base path."`
+	PerPage int    `default:"${largest_page}" help:"Webhooks per request."`
 	credentials
 }
 
-// read returns the token, or nothing: a server that asks for none can be checked without one.
+// read returns the token, which may be empty: check also works without one.
 func (c credentials) read() (string, error) {
 	if c.Token == "" && c.TokenFile == "" {
 		c = credentials{Token: os.Getenv("PACKHOOKS_TOKEN"), TokenFile: os.Getenv("PACKHOOKS_TOKEN_FILE")}
@@ -45,7 +45,7 @@ func (c credentials) client(url string) (*client.Client, error) {
 		return nil, err
 	}
 	if token == "" {
-		return nil, hint(errors.New("no token"), "set PACKHOOKS_TOKEN or --token-file; packhooks token create makes a token for your own server")
+		return nil, hint(errors.New("no token"), "set PACKHOOKS_TOKEN or --token-file; packhooks token create creates a token for your own server")
 	}
 	if !strings.Contains(url, "://") {
 		return nil, hint(fmt.Errorf("--url %q has no scheme", url), "--url %s or %s", withBasePath("http://"+url), withBasePath("https://"+url))
@@ -53,14 +53,14 @@ func (c credentials) client(url string) (*client.Client, error) {
 	return client.New(token, client.WithBaseURL(url))
 }
 
-// explain adds the next step to what a server of the API answered.
+// explain adds a hint to an error of the client.
 func explain(err error, url string) error {
 	var response *client.Error
 	switch {
 	case errors.Is(err, client.ErrUnauthorized):
-		return hint(err, "PACKHOOKS_TOKEN or --token-file must hold a token of %s", url)
+		return hint(err, "PACKHOOKS_TOKEN or --token-file must contain a token that %s accepts", url)
 	case errors.Is(err, client.ErrForbidden):
-		return hint(err, "packhooks token create --org ORG makes a token that covers another organization")
+		return hint(err, "packhooks token create --org ORG creates a token for another organization")
 	case errors.Is(err, client.ErrNotFound):
 		return hint(err, "--url names a server of this API with its base path; perhaps %s", origin(url)+server.DefaultBasePath)
 	case errors.Is(err, http.ErrSchemeMismatch):
@@ -68,7 +68,7 @@ func explain(err error, url string) error {
 	case errors.As(err, &response) && response.StatusCode == http.StatusBadRequest && strings.Contains(string(response.Body), "HTTPS server"):
 		return hint(err, "the server speaks HTTPS: --url https://%s", strings.TrimPrefix(url, "http://"))
 	case errors.Is(err, syscall.ECONNREFUSED):
-		return hint(err, "nothing answers at %s: start packhooks serve, or name another server by --url", url)
+		return hint(err, "nothing is listening at %s: start packhooks serve, or set --url", url)
 	}
 	return err
 }

@@ -14,12 +14,12 @@ import (
 	"github.com/packhooks/packhooks/server/document"
 )
 
-// maxRow is the most bytes that one webhook may take up in an import: many times what the contract allows.
+// maxRow is the maximum size of a webhook in an import: far more than the contract allows.
 const maxRow = 1 << 20
 
 var errRowTooLong = fmt.Errorf("longer than %d bytes", maxRow)
 
-// row is a webhook of an import as it was written, and where.
+// row is a webhook of an import and its position.
 type row struct {
 	places string // such as "line %d"
 	number int
@@ -28,15 +28,15 @@ type row struct {
 
 func (r row) place(number int) string { return fmt.Sprintf(r.places, number) }
 
-// feed hands out the rows of an import until the first error, its own or one of emit.
+// feed calls emit for each row until the first error.
 type feed func(emit func(row) error) error
 
-// readRows tells an array, a page of the API and lines apart by how they begin. With whole, nothing may be missing at
-// the end: of a page its links say that, which may come after its data, and of lines nothing does.
+// readRows detects an array, a page of the API, or NDJSON. With whole it rejects input that may be incomplete: a page
+// with links to others, and NDJSON.
 func readRows(contract *document.Contract, input io.Reader, whole bool) (feed, error) {
 	start := bufio.NewReader(input)
 	switch mark, _ := start.Peek(3); {
-	case bytes.Equal(mark, []byte("\xef\xbb\xbf")): // a byte order mark, as Windows programs put before UTF-8
+	case bytes.Equal(mark, []byte("\xef\xbb\xbf")): // UTF-8 byte order mark
 		_, _ = start.Discard(3)
 	case bytes.HasPrefix(mark, []byte("\xff\xfe")), bytes.HasPrefix(mark, []byte("\xfe\xff")), bytes.IndexByte(mark, 0) >= 0:
 		return nil, hint(errors.New("the input is UTF-16"), "iconv -f UTF-16 -t UTF-8 converts it")
@@ -56,13 +56,13 @@ func readRows(contract *document.Contract, input io.Reader, whole bool) (feed, e
 	case page:
 		return func(emit func(row) error) error { return readPage(boundedDecoder(input), whole, emit) }, nil
 	case whole:
-		return nil, hint(errors.New("--replace needs input that shows where it ends, which NDJSON does not"), "packhooks export --output json writes an array")
+		return nil, hint(errors.New("--replace does not accept NDJSON: truncated input would look complete"), "packhooks export --output json writes an array")
 	}
 	return func(emit func(row) error) error { return readLines(input, emit) }, nil
 }
 
-// beginsPage tells a page from a webhook by the first of an object's names that either of them has. What is wrong with
-// the object is found again, with its place.
+// beginsPage tells a page from a webhook by the first known property. Errors are left to the actual read, which reports
+// their position.
 func beginsPage(contract *document.Contract, decoder *json.Decoder) bool {
 	for decoder.More() {
 		token, _ := decoder.Token()
@@ -76,12 +76,12 @@ func beginsPage(contract *document.Contract, decoder *json.Decoder) bool {
 	return true
 }
 
-// readLines reads NDJSON, which looks complete wherever it is cut between two lines.
+// readLines reads NDJSON.
 func readLines(input io.Reader, emit func(row) error) error {
 	scanner := bufio.NewScanner(input)
 	scanner.Buffer(nil, maxRow)
 	r := row{places: "line %d", number: 1}
-	for ; scanner.Scan() && scanner.Err() == nil; r.number++ { // what comes with an error is a part of a line
+	for ; scanner.Scan() && scanner.Err() == nil; r.number++ { // after an error, Scan returns a partial line
 		if r.data = scanner.Bytes(); len(bytes.TrimSpace(r.data)) == 0 {
 			continue
 		}
@@ -99,8 +99,8 @@ func readLines(input io.Reader, emit func(row) error) error {
 	return nil
 }
 
-// bounded limits what a json.Decoder holds that it has not handed out yet: a Decoder reads on only when that is not
-// enough for the next token or value.
+// bounded limits what a json.Decoder buffers, so the size of one value. A Decoder reads more only if its buffer lacks the
+// next token or value.
 type bounded struct {
 	io.Reader
 	decoder *json.Decoder
@@ -188,11 +188,11 @@ func readPage(decoder *json.Decoder, whole bool, emit func(row) error) error {
 	}
 	switch {
 	case !seen[listing.Items]:
-		return fmt.Errorf("neither an array, nor a webhook on each line, nor a page: it has no %q", listing.Items)
+		return fmt.Errorf("not an array, NDJSON or a page: it has no %q", listing.Items)
 	case whole && !seen[linksName]:
 		return errors.New("the page is not the whole list for all one can tell: it has no links")
 	case whole && (links.Prev != nil || links.Next != nil):
-		return errors.New("the page is not the whole list: its links lead on")
+		return errors.New("the page is not the whole list: it links to other pages")
 	}
 	return expectEnd(decoder)
 }
@@ -213,7 +213,7 @@ func expectEnd(decoder *json.Decoder) error {
 	return nil
 }
 
-// inWords says what an end of input means inside of a value.
+// inWords replaces io.EOF within a value.
 func inWords(err error) error {
 	if errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) {
 		return errors.New("unexpected end of input")

@@ -14,34 +14,34 @@ import (
 )
 
 type serveCmd struct {
-	Demo        bool       `env:"-" help:"Serve a throw-away database with 60 webhooks and a token, instead of --db."`
-	Listen      string     `default:"127.0.0.1:8080" help:"Address to listen on; port 0 takes a free one."`
-	PublicURL   string     `placeholder:"URL" help:"Where clients reach the server, without the base path; links begin with it. Default: the bound address."`
-	BasePath    string     `default:"/v1" help:"What comes before every path of the contract."`
+	Demo        bool       `env:"-" help:"Serve a temporary database with 60 webhooks and a token, instead of --db."`
+	Listen      string     `default:"127.0.0.1:8080" help:"Address to listen on; port 0 picks a free port."`
+	PublicURL   string     `placeholder:"URL" help:"Public URL of the server without the base path, used in links. Default: the bound address."`
+	BasePath    string     `default:"/v1" help:"Prefix of every API path."`
 	NoDocs      bool       `help:"Do not serve /docs, /openapi.yaml and /openapi.json."`
-	LogLevel    slog.Level `default:"info" help:"One of debug, info, warn, error; a demo logs warnings and errors only."`
-	LogFormat   string     `enum:"text,json" default:"text" help:"How a line of the log is written: text or json."`
-	TLSCert     string     `and:"tls" type:"existingfile" placeholder:"FILE" help:"Certificate chain, for TLS 1.2 and later."`
-	TLSKey      string     `and:"tls" type:"existingfile" placeholder:"FILE" help:"Key of the certificate."`
-	BehindProxy int        `placeholder:"N" help:"Proxies in front that do TLS and add the address that they saw to X-Forwarded-For. Allows plain HTTP beyond loopback."`
+	LogLevel    slog.Level `default:"info" help:"One of debug, info, warn, error; at least warn with --demo."`
+	LogFormat   string     `enum:"text,json" default:"text" help:"Log format: text or json."`
+	TLSCert     string     `and:"tls" type:"existingfile" placeholder:"FILE" help:"Certificate chain (PEM), for TLS 1.2 and later."`
+	TLSKey      string     `and:"tls" type:"existingfile" placeholder:"FILE" help:"Private key of the certificate (PEM)."`
+	BehindProxy int        `placeholder:"N" help:"Number of trusted proxies that append to X-Forwarded-For. Allows plain HTTP beyond loopback."`
 	OpsListen   string     `default:"127.0.0.1:8081" help:"Address for /healthz, /readyz and /metrics; empty for none."`
 	Pprof       bool       `help:"Serve Go profiles below /debug/pprof/ of --ops-listen."`
 
-	Drain          time.Duration `default:"500ms" help:"How long to go on serving after a signal, with /readyz at 503, before the listener closes."`
-	Rate           float64       `default:"${rate}" help:"Requests a second that a token may make in the long run; below 0 for no limit."`
-	RateBurst      int           `default:"${rate_burst}" help:"Requests that a token may make at once."`
-	MaxInFlight    int           `default:"${max_in_flight}" help:"Maximum requests that the database works on at once; excess requests get 503."`
-	MaxInHand      int64         `default:"${max_in_hand}" help:"Maximum bytes of unwritten responses, 16 KiB for each request included; excess requests get 429 or 503."`
+	Drain          time.Duration `default:"500ms" help:"How long to keep serving after a signal, with /readyz at 503, before the listener closes."`
+	Rate           float64       `default:"${rate}" help:"Sustained requests per second for each token; negative for no limit."`
+	RateBurst      int           `default:"${rate_burst}" help:"Burst of requests for each token."`
+	MaxInFlight    int           `default:"${max_in_flight}" help:"Maximum concurrent database requests; excess requests get 503."`
+	MaxInHand      int64         `default:"${max_in_hand}" help:"Maximum bytes of unwritten responses, plus 16 KiB per request; excess requests get 429 or 503."`
 	MaxConnections int           `default:"10000" help:"Maximum connections; excess ones wait."`
 
-	RequestTimeout time.Duration `default:"${request_timeout}" help:"For the database to answer a request, before it is a 503."`
-	ReadTimeout    time.Duration `default:"10s" help:"For a request to arrive, headers within half of it."`
-	WriteTimeout   time.Duration `default:"30s" help:"For a request to be answered."`
-	IdleTimeout    time.Duration `default:"2m" help:"For a connection without requests."`
+	RequestTimeout time.Duration `default:"${request_timeout}" help:"Timeout of the database for a request, which then gets 503."`
+	ReadTimeout    time.Duration `default:"10s" help:"Timeout for reading a request; half of it for the headers."`
+	WriteTimeout   time.Duration `default:"30s" help:"Timeout for writing a response."`
+	IdleTimeout    time.Duration `default:"2m" help:"Timeout of idle connections."`
 	connections    chan struct{}
 	certificate    certificate
 
-	MaxHeaderBytes int `default:"16384" help:"Size of a request's line and headers."`
+	MaxHeaderBytes int `default:"16384" help:"Maximum size of request line and headers."`
 	database
 }
 
@@ -98,7 +98,7 @@ func (c *serveCmd) Run(ctx context.Context, t *terminal) error {
 		}
 		defer remove()
 	}
-	opened, err := c.open(ctx) // last, as it may make files
+	opened, err := c.open(ctx) // last, as it may create files
 	if err != nil {
 		return err
 	}
@@ -122,7 +122,7 @@ func (c *serveCmd) Run(ctx context.Context, t *terminal) error {
 		if err != nil {
 			return err
 		}
-		ready.prepared.Store(true) // before anyone is told, as a signal may follow at once
+		ready.prepared.Store(true) // before greet, as a signal may follow at once
 		return c.greet(ctx, t, logger, db, listener.Addr())
 	}
 	defer runtime.KeepAlive(heapFloor())
@@ -137,12 +137,11 @@ func (c *serveCmd) handler(db store.Store, o *observability, docsOrganization st
 	return c.withHSTS(o.handler(handler)), err
 }
 
-// heapFloor is never written to, so that it takes up no memory, but the garbage collector counts it as live and lets as
-// much garbage pile up before it runs. The few megabytes that a server really holds would have it run all the time, for a
-// sixth of the CPU time of a request.
+// heapFloor is never written to, so it uses no memory, but the garbage collector counts it as live and runs less often.
+// With the few megabytes that are really live, collecting would take a sixth of the CPU time of a request.
 func heapFloor() []byte { return make([]byte, 24<<20) }
 
-// logProgress logs how far a check of the stored webhooks is, every other second.
+// logProgress logs the progress of a check every two seconds.
 func logProgress(logger *slog.Logger) func(webhooks int) {
 	var last time.Time
 	return func(webhooks int) {
@@ -153,7 +152,7 @@ func logProgress(logger *slog.Logger) func(webhooks int) {
 	}
 }
 
-// greet says where the server is and what a token is still needed for.
+// greet logs the address, and a warning if there is no token yet.
 func (c *serveCmd) greet(ctx context.Context, t *terminal, logger *slog.Logger, db store.Store, address net.Addr) error {
 	if c.Demo {
 		return c.greetDemo(ctx, t, db)
@@ -163,7 +162,7 @@ func (c *serveCmd) greet(ctx context.Context, t *terminal, logger *slog.Logger, 
 		return err
 	}
 	if len(tokens) == 0 {
-		logger.Warn("no token yet, so every request is a 401", "next", shellWord(t.Program)+" token create --org ORG"+c.flag())
+		logger.Warn("no token exists, so every request gets 401", "next", shellWord(t.Program)+" token create --org ORG"+c.flag())
 	}
 	logger.Info("listening", "address", address.String(), "url", c.apiURL())
 	return nil

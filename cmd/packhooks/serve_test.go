@@ -172,8 +172,8 @@ func TestServeRefusesAddresses(t *testing.T) {
 	p := newPlace(t)
 	d := p.serve()
 	address := strings.TrimPrefix(strings.TrimSuffix(d.url, "/v1"), "http://")
-	p.fails(1, "", []string{"serve", "--listen", address}, address, "taken")
-	p.fails(1, "", []string{"serve", "--listen", "127.0.0.1:0", "--ops-listen", address}, address, "taken")
+	p.fails(1, "", []string{"serve", "--listen", address}, address, "in use")
+	p.fails(1, "", []string{"serve", "--listen", "127.0.0.1:0", "--ops-listen", address}, address, "in use")
 	p.fails(1, "", []string{"serve", "--listen", "0.0.0.0:0", "--public-url", "https://a.example"}, "without TLS")
 	p.fails(1, "", []string{"serve", "--listen", ":0", "--public-url", "https://a.example"}, "without TLS")
 	p.fails(1, "", []string{"serve", "--listen", "0.0.0.0:0", "--behind-proxy=1"}, "--public-url")
@@ -256,11 +256,11 @@ func TestReadinessNamesTheStorage(t *testing.T) {
 		}
 	}
 	for _, step := range []struct{ file, broken, repaired, text string }{
-		{"packhooks.db", "ALTER TABLE store_state RENAME TO away", "ALTER TABLE away RENAME TO store_state", "the storage fails"},
-		{"packhooks.db.tokens", "ALTER TABLE tokens RENAME TO away", "ALTER TABLE away RENAME TO tokens", "the storage fails"},
+		{"packhooks.db", "ALTER TABLE store_state RENAME TO away", "ALTER TABLE away RENAME TO store_state", "storage is failing"},
+		{"packhooks.db.tokens", "ALTER TABLE tokens RENAME TO away", "ALTER TABLE away RENAME TO tokens", "storage is failing"},
 		{
 			"packhooks.db.tokens", "UPDATE token_state SET database_id = 'x' || database_id", "UPDATE token_state SET database_id = substr(database_id, 2)",
-			"the parts of the database and the keyset do not belong together",
+			"database and keyset do not match",
 		},
 	} {
 		db, err := sql.Open("sqlite", filepath.Join(p.dir, step.file))
@@ -281,7 +281,7 @@ func TestReadinessNamesTheStorage(t *testing.T) {
 		}
 		until(200, "ready\n")
 	}
-	began, ended := strings.Count(d.logged(), `msg="the storage fails"`), strings.Count(d.logged(), `msg="the storage works again"`)
+	began, ended := strings.Count(d.logged(), `msg="storage is failing"`), strings.Count(d.logged(), `msg="storage has recovered"`)
 	if began != 3 || ended < 2 || ended > 3 {
 		t.Errorf("%d outages and %d recoveries are logged, want 3 each:\n%s", began, ended, d.logged())
 	}

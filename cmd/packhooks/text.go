@@ -8,8 +8,7 @@ import (
 	"unicode/utf8"
 )
 
-// printable escapes what could move a terminal's cursor, end a line or turn the reading direction: text from a
-// server or a file is not to be trusted with any of it.
+// printable escapes control characters and the like: text from a server or file could manipulate the terminal.
 func printable(s string) string {
 	var b strings.Builder
 	for _, r := range s {
@@ -41,7 +40,7 @@ func count(n int, noun string) string {
 
 var plainWord = regexp.MustCompile(`^[A-Za-z0-9_./:@%+=~-]+$`)
 
-// shellWord quotes a word for a line that is printed to be pasted.
+// shellWord quotes a word of a printed command.
 func shellWord(s string) string {
 	if plainWord.MatchString(s) {
 		return s

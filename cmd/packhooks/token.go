@@ -15,15 +15,15 @@ import (
 )
 
 type tokenCmd struct {
-	Create tokenCreateCmd `cmd:"" help:"Create a token and print it, this once."`
-	List   tokenListCmd   `cmd:"" help:"List all tokens, without their text."`
+	Create tokenCreateCmd `cmd:"" help:"Create a token and print it once."`
+	List   tokenListCmd   `cmd:"" help:"List all tokens, without the tokens themselves."`
 	Revoke tokenRevokeCmd `cmd:"" help:"Revoke a token for good, from the next request on."`
 }
 
 type tokenCreateCmd struct {
 	Org     []string `required:"" env:"-" help:"Organizations that the token may read."`
 	Name    string   `env:"-" help:"What the token is for."`
-	Expires lifetime `env:"-" default:"90d" help:"How long the token is good for, in d, h, m or s, or never to expire."`
+	Expires lifetime `env:"-" default:"90d" help:"Lifetime of the token, in d, h, m or s; or never."`
 	JSON    bool     `name:"json" env:"-" help:"Print the token and its id as JSON."`
 	database
 }
@@ -43,7 +43,7 @@ func (c *tokenCreateCmd) Run(ctx context.Context, t *terminal) error {
 				_, _ = fmt.Fprintf(t.Err, "packhooks: warning: %s has no webhooks in this database yet\n", org)
 			}
 		}
-		signal.Ignore(syscall.SIGPIPE) // a reader that went away is an error here, and not the end
+		signal.Ignore(syscall.SIGPIPE) // so that writing to a closed pipe is an error
 		if err := c.print(t, text, token); err != nil {
 			return fmt.Errorf("printing token: %w; %s", err, takeBack(ctx, db, token.ID))
 		}
@@ -61,16 +61,16 @@ func (c *tokenCreateCmd) print(t *terminal, text string, token store.Token) erro
 	if _, err := fmt.Fprintln(t.Out, text); err != nil {
 		return err
 	}
-	_, _ = fmt.Fprintf(t.Err, "packhooks: created token %s; it is printed this once\n", token.ID)
+	_, _ = fmt.Fprintf(t.Err, "packhooks: created token %s; it is not shown again\n", token.ID)
 	return nil
 }
 
-// takeBack revokes a token that nobody has read, and says so.
+// takeBack revokes a token that could not be printed, and describes the outcome.
 func takeBack(ctx context.Context, db store.Store, id string) string {
 	if err := db.RevokeToken(context.WithoutCancel(ctx), id); err != nil {
-		return fmt.Sprintf("token %s is live and could not be revoked: %v", id, err)
+		return fmt.Sprintf("token %s could not be revoked and is still active: %v", id, err)
 	}
-	return fmt.Sprintf("token %s was revoked again", id)
+	return fmt.Sprintf("token %s was revoked", id)
 }
 
 func createToken(ctx context.Context, db store.Store, token store.Token) (string, store.Token, error) {
@@ -80,7 +80,7 @@ func createToken(ctx context.Context, db store.Store, token store.Token) (string
 	return text, token, err
 }
 
-// tokenJSON is a token as --json prints it. A time that never comes is null.
+// tokenJSON is a token as --json prints it. A time that is not set is null.
 type tokenJSON struct {
 	ID            string     `json:"id"`
 	Status        string     `json:"status"`
@@ -157,7 +157,7 @@ func date(t time.Time) string {
 }
 
 type tokenRevokeCmd struct {
-	ID string `arg:"" help:"Token to revoke, by its id in packhooks token list."`
+	ID string `arg:"" help:"Token ID, as shown by packhooks token list."`
 	database
 }
 
@@ -174,7 +174,7 @@ func (c *tokenRevokeCmd) Run(ctx context.Context, t *terminal) error {
 		did := "revoked"
 		for _, token := range tokens {
 			if token.ID == c.ID && !token.Altered && !token.RevokedAt.IsZero() {
-				did = "revoked already, at " + date(token.RevokedAt)
+				did = "already revoked at " + date(token.RevokedAt)
 			}
 		}
 		_, err = fmt.Fprintf(t.Out, "%s: %s\n", c.ID, did)
@@ -182,7 +182,7 @@ func (c *tokenRevokeCmd) Run(ctx context.Context, t *terminal) error {
 	})
 }
 
-// lifetime is a duration that may also be counted in days, which are 24 hours.
+// lifetime is a duration that may also be given in days of 24 hours.
 type lifetime time.Duration
 
 // UnmarshalText reads 90d, 36h or 1h30m.
@@ -204,7 +204,7 @@ func (l *lifetime) UnmarshalText(text []byte) error {
 	return nil
 }
 
-// from is when it ends: never, if there is none.
+// from returns the expiry; zero for never.
 func (l lifetime) from(now time.Time) time.Time {
 	if l == 0 {
 		return time.Time{}

@@ -90,7 +90,7 @@ func TestNoDSNIsTakenForAFileOrPrinted(t *testing.T) {
 			{"migrate"}, {"keys", "reencrypt"}, {"keys", "init"}, {"keys", "add"}, {"keys", "promote", "1"}, {"keys", "disable", "1"}, {"keys", "remove", "1"}, {"init"}, {"keys", "list"}, {"serve", "--listen=nowhere"},
 		} {
 			for _, got := range []outcome{p.run("[]", append(args, "--db", db)...), p.with("PACKHOOKS_DB="+db).run("[]", args...)} {
-				if got.code != 2 || !strings.Contains(got.err, "--db is neither") || !strings.Contains(got.err, "postgres://user@host/database") || strings.Contains(got.err, "hunter2") {
+				if got.code != 2 || !strings.Contains(got.err, "--db must be") || !strings.Contains(got.err, "postgres://user@host/database") || strings.Contains(got.err, "hunter2") {
 					t.Errorf("packhooks %v of %q: exit %d: %s", args, db, got.code, got.err)
 				}
 			}

@@ -38,7 +38,7 @@ func newTracing(ctx context.Context, logger *slog.Logger) (*sdktrace.TracerProvi
 	return sdktrace.NewTracerProvider(sdktrace.WithBatcher(exporter), sdktrace.WithResource(source)), nil
 }
 
-// traced begins the span of each request, in the trace that the client names.
+// traced starts a span for each request, in the trace of its traceparent header.
 func traced(tracer trace.Tracer, next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		ctx := propagation.TraceContext{}.Extract(r.Context(), propagation.HeaderCarrier(r.Header))
@@ -48,7 +48,7 @@ func traced(tracer trace.Tracer, next http.Handler) http.Handler {
 	})
 }
 
-// describe names the span of an answered request.
+// describe sets name and attributes of the request's span.
 func describe(ctx context.Context, o server.Outcome) {
 	span := trace.SpanFromContext(ctx)
 	if !span.IsRecording() {

@@ -34,7 +34,7 @@ func TestHelpAndVersion(t *testing.T) {
 		"packhooks token create --help": {"token", "create"},
 		"packhooks list --help":         {"list", "--nonsense"},
 	} {
-		if got := p.run("", args...); got.code != 2 || !strings.Contains(got.err, "hint: "+hint) {
+		if got := p.run("", args...); got.code != 2 || !strings.Contains(got.err, "hint: see "+hint) {
 			t.Errorf("%v: exit %d: %s", args, got.code, got.err)
 		}
 	}
@@ -152,7 +152,7 @@ func TestTokensForPrograms(t *testing.T) {
 	if got := p.must("", "token", "revoke", id[1]); got != id[1]+": revoked\n" {
 		t.Errorf("said %q", got)
 	}
-	if got := p.must("", "token", "revoke", id[1]); !strings.HasPrefix(got, id[1]+": revoked already, at 20") {
+	if got := p.must("", "token", "revoke", id[1]); !strings.HasPrefix(got, id[1]+": already revoked at 20") {
 		t.Errorf("said %q", got)
 	}
 	var tokens []struct {

@@ -17,7 +17,7 @@ func versionLine() string {
 	return fmt.Sprintf("packhooks %s (%s, %s/%s)", version(), runtime.Version(), runtime.GOOS, runtime.GOARCH)
 }
 
-// version is the module's: a release when it was installed as one, else one made of the commit it was built from.
+// version is the module version, or a pseudo-version made from the commit.
 func version() string {
 	if info, ok := debug.ReadBuildInfo(); ok && info.Main.Version != "" {
 		return info.Main.Version

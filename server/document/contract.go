@@ -29,7 +29,7 @@ type Contract struct {
 	formats      openapi3.SchemaValidationOption
 }
 
-// Embedded is the contract that this program was generated from.
+// Embedded returns the contract that this program was generated from.
 var Embedded = sync.OnceValues(func() (*Contract, error) {
 	doc, err := api.Load()
 	if err != nil {
@@ -38,7 +38,7 @@ var Embedded = sync.OnceValues(func() (*Contract, error) {
 	return newContract(doc)
 })
 
-// Load reads another version of the contract, to find out which documents fit it.
+// Load parses another version of the contract.
 func Load(spec []byte) (*Contract, error) {
 	doc, err := openapi3.NewLoader().LoadFromData(spec)
 	if err != nil {
@@ -62,11 +62,10 @@ func newContract(doc *openapi3.T) (*Contract, error) {
 	}, err
 }
 
-// Fingerprint identifies the schema Webhook: whatever can change which documents fit it changes the fingerprint, and
-// descriptions, examples and extensions do not.
+// Fingerprint identifies the schema Webhook. Descriptions, examples and extensions do not change it.
 func (c *Contract) Fingerprint() string { return c.fingerprint }
 
-// CheckOrganization refuses an organization that no request can name.
+// CheckOrganization rejects an invalid organization id.
 func (c *Contract) CheckOrganization(id string) error {
 	if err := c.organization.VisitJSON(id); err != nil {
 		return fmt.Errorf("organization %q: %w", id, api.Reason(err))
@@ -80,9 +79,9 @@ func (c *Contract) IsWebhook(property string) bool { return c.webhook.Properties
 // IsPage reports whether a property belongs to a page of webhooks.
 func (c *Contract) IsPage(property string) bool { return c.page.Properties[property] != nil }
 
-// Parse validates a webhook in JSON, as the API sends it, and returns its document. It refuses what encoding/json would
-// change without a word (see read), a masked secret, and a name that differs from a property's in case only. Null
-// stands for an optional property that is absent. Unknown properties are left out, and named.
+// Parse validates a webhook in JSON, as the API sends it, and returns its document. It rejects what encoding/json would
+// silently change (see read), a masked secret, and a name that differs from a property's in case only. Null
+// stands for an optional property that is absent. Unknown properties are dropped and returned.
 func (c *Contract) Parse(data []byte) (d Document, unknown []string, err error) {
 	fields, err := read(data)
 	if err != nil {
@@ -160,7 +159,7 @@ func (c *Contract) validate(fields map[string]any) error {
 	return checkUnchanged(c.webhook, fields)
 }
 
-// checkUnchanged refuses, at any depth, a masked secret, and a name that encoding/json would take for a property's.
+// checkUnchanged rejects, at any depth, a masked secret and a name that encoding/json would match in another case.
 func checkUnchanged(schema *openapi3.Schema, value any) error {
 	switch value := value.(type) {
 	case string:
@@ -191,7 +190,7 @@ func checkUnchanged(schema *openapi3.Schema, value any) error {
 	return nil
 }
 
-// checkTime refuses what has the form of a time and cannot be sent: a day that does not exist, a year that has not four
+// checkTime rejects times that match the pattern but are invalid: a day that does not exist, a year that has not four
 // digits in UTC, and the zero time, which readers take for a missing one.
 func checkTime(text string) error {
 	var t time.Time
@@ -204,7 +203,7 @@ func checkTime(text string) error {
 	return nil
 }
 
-// normalizeTimes brings every time below v to UTC and to the microsecond.
+// normalizeTimes converts every time below v to UTC, to the microsecond.
 func normalizeTimes(v reflect.Value) {
 	switch v.Kind() {
 	case reflect.Pointer:

@@ -1,11 +1,11 @@
-// Package document owns the form in which a webhook is kept and served: the canonical JSON of the schema Webhook in
+// Package document defines the form in which a webhook is stored and served: the canonical JSON of the schema Webhook in
 // api/openapi.yaml.
 //
 //	d, err := document.New(serverapi.Webhook{ID: "wh_1", Endpoint: "https://example.com", …})
 //
 // A Document fits the contract: New and Parse validate, and Open accepts only what was sealed before. So the server can
 // put documents into a page as they are. Canonical means written by the generated type: properties in the contract's
-// order, times in UTC to the microsecond, nothing that the contract does not know.
+// order, times in UTC to the microsecond, no unknown properties.
 package document
 
 import (

@@ -12,8 +12,8 @@ import (
 	"github.com/getkin/kin-openapi/openapi3"
 )
 
-// fingerprint hashes a schema with its references resolved and without what validates nothing. Keys are sorted, and so
-// are lists whose order means nothing.
+// fingerprint hashes a schema with its references resolved and annotations removed. Keys are sorted, and so are lists
+// whose order has no meaning.
 func fingerprint(doc *openapi3.T, name string) (string, error) {
 	text, err := json.Marshal(doc.Components.Schemas)
 	if err != nil {
@@ -31,7 +31,7 @@ func fingerprint(doc *openapi3.T, name string) (string, error) {
 	return hex.EncodeToString(sum[:16]), nil
 }
 
-// essence is what a schema says of values. A reference to a schema that it stands within stays a reference.
+// essence returns the schema without annotations. A recursive reference stays a reference.
 func essence(schema any, schemas map[string]any, within []string) any {
 	fields, ok := schema.(map[string]any)
 	if !ok {

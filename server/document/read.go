@@ -11,8 +11,8 @@ import (
 	"unicode/utf8"
 )
 
-// read decodes an object. It refuses what encoding/json would change without a word: a name that comes twice, of which
-// the last would count, invalid UTF-8, and half of a surrogate pair. Numbers stay text.
+// read decodes an object. It rejects what encoding/json would silently change: duplicate names, invalid UTF-8, and
+// unpaired surrogates. Numbers stay text.
 func read(data []byte) (map[string]any, error) {
 	decoder := json.NewDecoder(bytes.NewReader(data))
 	decoder.UseNumber()
@@ -30,7 +30,7 @@ func read(data []byte) (map[string]any, error) {
 	return fields, nil
 }
 
-// readObject reads the rest of an object that was begun.
+// readObject reads an object after its opening brace.
 func readObject(decoder *json.Decoder, data []byte) (map[string]any, error) {
 	fields := map[string]any{}
 	for decoder.More() {
@@ -77,7 +77,7 @@ func readValue(decoder *json.Decoder, data []byte) (any, error) {
 	return token, nil
 }
 
-// checkText refuses a JSON string that encoding/json would decode with U+FFFD in the place of what is wrong.
+// checkText rejects a JSON string in which encoding/json would replace invalid text by U+FFFD.
 func checkText(raw []byte) error {
 	if !utf8.Valid(raw) {
 		return errors.New("invalid UTF-8")
@@ -87,16 +87,16 @@ func checkText(raw []byte) error {
 	}
 	for _, match := range escapes.FindAllSubmatch(raw, -1) {
 		if match[1] != nil {
-			return fmt.Errorf(`\%s is half of a surrogate pair`, match[1])
+			return fmt.Errorf(`\%s is an unpaired surrogate`, match[1])
 		}
 	}
 	return nil
 }
 
-// escapes finds the escapes of a JSON string; the one that it captures is a surrogate without its other half.
+// escapes matches the escapes of a JSON string. It captures an unpaired surrogate.
 var escapes = regexp.MustCompile(`\\(?:u[dD][89abAB]..\\u[dD][c-fC-F]..|(u[dD][89a-fA-F]..)|.)`)
 
-// atEnd says in words what an end of input means inside of a value.
+// atEnd replaces io.EOF within a value.
 func atEnd(err error) error {
 	if errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) {
 		return errors.New("unexpected end of input")
@@ -104,7 +104,7 @@ func atEnd(err error) error {
 	return err
 }
 
-// checkNumbers refuses a number that the generated type does not hold: 16777217 as a float of 32 bits.
+// checkNumbers rejects a number that the generated type cannot represent: 16777217 as a float32.
 func (c *Contract) checkNumbers(fields map[string]any, d Document) error {
 	for name, value := range fields {
 		if _, text := value.(string); text || value == nil || !c.IsWebhook(name) {
@@ -118,7 +118,7 @@ func (c *Contract) checkNumbers(fields map[string]any, d Document) error {
 			return err
 		}
 		if !sameNumbers(value, kept[name]) {
-			return fmt.Errorf("%s: a number with more digits than can be kept", name)
+			return fmt.Errorf("%s: the number cannot be stored exactly", name)
 		}
 	}
 	return nil

@@ -10,8 +10,8 @@ import (
 // Cipher seals documents at rest. Package keyset has the one that packhooks uses; a key management service plugs in
 // here.
 //
-// The associated data binds a ciphertext to its place: opening it with other data fails. A cipher that also has a method
-// Reload() error is told by it to look for new keys before an import.
+// The associated data binds a ciphertext to its place: opening it with other data fails. If a cipher has a method
+// Reload() error, it is called before an import, to load new keys.
 type Cipher interface {
 	Seal(ctx context.Context, plaintext, associatedData []byte) ([]byte, error)
 	Open(ctx context.Context, ciphertext, associatedData []byte) ([]byte, error)
@@ -20,15 +20,15 @@ type Cipher interface {
 	Stale(ciphertext []byte) bool
 }
 
-// Place is where a document is kept: the columns that SQL orders and searches by. A ciphertext that is moved to another
-// place no longer opens.
+// Place is the plaintext key of a document: the columns that SQL orders and searches by. A ciphertext that is moved to
+// another place no longer opens.
 type Place struct {
 	OrganizationID string
 	CreatedAt      int64 // microseconds since 1970
 	ID             string
 }
 
-// associatedData is a label with a version, and the place. The zero byte can be part of no column.
+// associatedData is a versioned label and the place. No column can contain the zero byte.
 func (p Place) associatedData(data []byte) []byte {
 	data = append(data[:0], "packhooks webhook 1\x00"...)
 	data = append(data, p.OrganizationID...)
@@ -64,7 +64,7 @@ func Open(ctx context.Context, c Cipher, at Place, sealed []byte) (Document, err
 	return Document{at.ID, at.CreatedAt, text}, nil
 }
 
-// Reseal seals a document under the primary key without looking at it.
+// Reseal encrypts a document with the primary key without parsing it.
 func Reseal(ctx context.Context, c Cipher, at Place, sealed []byte) ([]byte, error) {
 	d, err := Open(ctx, c, at, sealed)
 	if err != nil {

@@ -1,7 +1,7 @@
-// Package store says what the server needs from a place that keeps webhooks and tokens.
+// Package store defines the interfaces through which the server reads webhooks and tokens.
 //
 // A server needs two small interfaces: a Lister of pages and an Authenticator. A program that already has its
-// webhooks elsewhere implements those and nothing else. Store is the whole of what the command line works with;
+// webhooks elsewhere implements only those. Store is the full interface that the command line uses;
 // packages sqlite and postgres below this one implement it.
 package store
 
@@ -42,7 +42,7 @@ type Page struct {
 }
 
 // Lister reads pages of webhooks. An organization that it does not know is one without webhooks.
-// A failure that may pass by itself is an error that wraps ErrUnavailable.
+// The error of a transient failure wraps ErrUnavailable.
 type Lister interface {
 	ListWebhooks(ctx context.Context, q PageQuery) (Page, error)
 }
@@ -54,13 +54,13 @@ type Grant struct {
 	Organizations []string
 }
 
-// Authenticator tells what a bearer token allows. A token that is unknown, malformed, expired or revoked is
-// ErrUnauthorized; a failure that may pass by itself wraps ErrUnavailable.
+// Authenticator looks up a bearer token. A token that is unknown, malformed, expired or revoked is
+// ErrUnauthorized; the error of a transient failure wraps ErrUnavailable.
 type Authenticator interface {
 	Authenticate(ctx context.Context, token string) (Grant, error)
 }
 
-// Token is what is kept of a token: everything but its text. A zero ExpiresAt never expires; a zero RevokedAt was
+// Token is a stored token, without its text. A zero ExpiresAt never expires; a zero RevokedAt was
 // not revoked.
 type Token struct {
 	ID            string
@@ -70,7 +70,7 @@ type Token struct {
 	ExpiresAt     time.Time
 	RevokedAt     time.Time
 	LastUsedAt    time.Time // to about an hour; not authenticated
-	Altered       bool      // somebody without the keyset wrote it: it opens nothing
+	Altered       bool      // written without the keyset: it allows nothing
 }
 
 // ImportResult counts what an import did, by webhook.
@@ -144,7 +144,7 @@ type Store interface {
 	// CountSealed counts what is stored under a key: the ciphertexts for which match returns true.
 	CountSealed(ctx context.Context, match func(ciphertext []byte) bool) (int, error)
 
-	// Status tells what the store runs on. It asks nothing of the database.
+	// Status describes the store. It does not query the database.
 	Status() Status
 
 	// Ready reports whether the store can answer now; the error says what is wrong.
@@ -153,7 +153,7 @@ type Store interface {
 	Close() error
 }
 
-// Status is what a store runs on.
+// Status describes a store.
 type Status struct {
 	Engine string
 	Schema int // version of the tables that the program knows
@@ -166,11 +166,11 @@ type Pool struct {
 	Max      int
 	Open     int
 	InUse    int
-	Waits    int64         // that found no free connection, ever
+	Waits    int64         // calls that found no free connection, in total
 	WaitTime time.Duration // of these
 }
 
-// MigrateMode says what to do with tables or documents that are not those of the program.
+// MigrateMode says what to do if the version of tables or documents differs from the program's.
 type MigrateMode string
 
 // The modes. An import in MigrateOff does not ask which contract the documents fit; if it is another one, the database
@@ -233,7 +233,7 @@ var (
 	// ErrRevoked is ErrUnauthorized, with the reason for the log.
 	ErrRevoked = fmt.Errorf("%w: it is revoked", ErrUnauthorized)
 
-	// ErrUnavailable is a failure that may pass by itself: the storage cannot be reached or is too busy.
+	// ErrUnavailable is a transient failure: the storage cannot be reached or is too busy.
 	ErrUnavailable = errors.New("storage is unavailable")
 
 	// ErrSchemaTooOld is a database whose tables must be migrated before this program can use it.
@@ -248,7 +248,7 @@ var (
 	// ErrDamaged is a file that is no database or no longer a whole one.
 	ErrDamaged = errors.New("the file is damaged")
 
-	// ErrAltered is a token that was written by somebody without the keyset.
+	// ErrAltered is a token that was written without the keyset.
 	ErrAltered = errors.New("the token was altered in the database")
 
 	// ErrWrongKey is a store that was sealed under keys that the cipher does not hold.

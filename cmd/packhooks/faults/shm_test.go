@@ -33,7 +33,7 @@ func TestTruncatedSharedMemoryEndsNoServer(t *testing.T) {
 	}
 	s.until("it is ready", 10*time.Second, func() bool { return s.ready() == http.StatusOK })
 	s.stop()
-	if began := strings.Count(s.logged(), `msg="the storage fails"`); began < 1 || began > 3 {
+	if began := strings.Count(s.logged(), `msg="storage is failing"`); began < 1 || began > 3 {
 		t.Errorf("%d outages are logged", began)
 	}
 }

@@ -12,8 +12,7 @@ import (
 	"github.com/tink-crypto/tink-go/v2/keyset"
 )
 
-// Open reads the keyset of a file. It refuses one that others than its owner may read; a file that is not there is
-// an error that wraps fs.ErrNotExist.
+// Open reads a keyset file, which only its owner may be able to read. The error for a missing file wraps fs.ErrNotExist.
 func Open(path string) (*Keyset, error) {
 	k := &Keyset{path: path}
 	if err := k.Reload(); err != nil {
@@ -22,7 +21,7 @@ func Open(path string) (*Keyset, error) {
 	return k, nil
 }
 
-// Create makes a keyset of one new key and writes it to a file, which must not exist.
+// Create writes a keyset with one new key to a file, which must not exist.
 func Create(path string) (*Keyset, error) {
 	handle, err := keyset.NewHandle(aead.XChaCha20Poly1305KeyTemplate())
 	if err != nil {
@@ -34,10 +33,10 @@ func Create(path string) (*Keyset, error) {
 	return Open(path)
 }
 
-// Add adds a new key to the keyset of a file. It opens what it sealed, but seals nothing before it is promoted.
+// Add adds a new key to a keyset file. It seals nothing before it is promoted.
 func Add(path string) (keyID uint32, err error) {
 	err = change(path, func(m *keyset.Manager) error {
-		// Random nonces of 192 bits: no count of imports wears such a key out.
+		// XChaCha20-Poly1305: its random 192-bit nonces allow any number of messages per key.
 		keyID, err = m.Add(aead.XChaCha20Poly1305KeyTemplate())
 		return err
 	})
@@ -64,7 +63,7 @@ func Remove(path string, keyID uint32) error {
 	return change(path, func(m *keyset.Manager) error { return m.Delete(keyID) })
 }
 
-// change lets one process at a time replace the file. What symbolic links lead to is replaced, and they stay.
+// change replaces the file under a lock. It follows symbolic links.
 func change(path string, f func(*keyset.Manager) error) error {
 	target, err := filepath.EvalSymlinks(path)
 	if err != nil {
@@ -117,8 +116,7 @@ func read(path string) (*state, fs.FileInfo, error) {
 	return s, info, nil
 }
 
-// write puts the file in place whole or not at all. It replaces old, of whose owner the new file becomes; with
-// none, path must not exist.
+// write replaces old atomically and keeps its owner. If old is nil, path must not exist.
 func write(path string, handle *keyset.Handle, old fs.FileInfo) error {
 	f, err := os.CreateTemp(filepath.Dir(path), "."+filepath.Base(path)+".*") // mode 0600
 	if err != nil {
@@ -133,9 +131,9 @@ func write(path string, handle *keyset.Handle, old fs.FileInfo) error {
 		return err
 	}
 	if old == nil {
-		return os.Link(f.Name(), path) // unlike Rename, it refuses to replace a file
+		return os.Link(f.Name(), path) // unlike Rename, it never replaces a file
 	}
-	if err := giveTo(f, old); err != nil {
+	if err := chownLike(f, old); err != nil {
 		return err
 	}
 	return os.Rename(f.Name(), path)

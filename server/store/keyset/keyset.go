@@ -9,10 +9,10 @@
 // A keyset is a JSON file of mode 0600 that holds its keys in clear: who reads it and the database reads every
 // secret. One of the keys is primary and seals; all of them open. Keys are changed in three steps, so that servers
 // that share a database never meet a key that they cannot get: Add a key and distribute the file, Promote the key
-// and distribute again, then re-encrypt; then the old key can be disabled and removed. A Keyset reads its file anew when
-// it meets a key that it does not know.
+// and distribute again, then re-encrypt; then the old key can be disabled and removed. A Keyset reads its file again
+// when it meets an unknown key.
 //
-// It does not talk to a key management service: that would be another document.Cipher.
+// A key management service would be another document.Cipher.
 package keyset
 
 import (
@@ -37,7 +37,7 @@ import (
 	"github.com/packhooks/packhooks/server/document"
 )
 
-// errMalformed stands for whatever a parser says, as parsers quote what they could not read.
+// errMalformed replaces errors of parsers, which quote their input.
 var errMalformed = errors.New("not a Tink keyset of AEAD keys in JSON")
 
 // Keyset is a document.Cipher. It is safe for concurrent use, and nothing that it prints is key material: fmt does not
@@ -45,21 +45,21 @@ var errMalformed = errors.New("not a Tink keyset of AEAD keys in JSON")
 type Keyset struct {
 	state atomic.Pointer[state]
 
-	path    string // empty when there is no file to read anew
+	path    string // empty for a keyset without a file
 	loading sync.Mutex
 	loaded  fs.FileInfo // the file as it was last read; guarded by loading
 }
 
 var _ document.Cipher = (*Keyset)(nil)
 
-// KeyInfo is what may be told of a key.
+// KeyInfo describes a key without its material.
 type KeyInfo struct {
 	ID      uint32
 	Primary bool
 	Enabled bool
 }
 
-// Parse reads a keyset that was given as a value. It has no file, so a key that it does not hold stays unknown.
+// Parse reads a keyset from memory. It has no file, so Reload finds no new keys.
 func Parse(json []byte) (*Keyset, error) {
 	s, err := parse(json)
 	if err != nil {
@@ -94,13 +94,13 @@ func (k *Keyset) Stale(ciphertext []byte) bool {
 	return !key.Primary
 }
 
-// SealedUnder returns what reports whether a ciphertext was sealed under a key.
+// SealedUnder returns a function that reports whether a ciphertext was sealed under a key.
 func SealedUnder(keyID uint32) func(ciphertext []byte) bool {
 	prefix := binary.BigEndian.AppendUint32([]byte{1}, keyID)
 	return func(ciphertext []byte) bool { return bytes.HasPrefix(ciphertext, prefix) }
 }
 
-// Reload reads the file anew if there is one and it has changed. When that fails, the keys stay as they were.
+// Reload reads the file again if it has changed. On an error the keys stay as they were.
 func (k *Keyset) Reload() error {
 	if k.path == "" {
 		return nil
@@ -155,7 +155,7 @@ func parse(json []byte) (*state, error) {
 	info := handle.KeysetInfo()
 	for _, key := range info.GetKeyInfo() {
 		if key.GetOutputPrefixType() != tinkpb.OutputPrefixType_TINK {
-			return nil, fmt.Errorf("key %d does not mark what it seals: output prefix type TINK is needed", key.GetKeyId())
+			return nil, fmt.Errorf("key %d must have output prefix type TINK", key.GetKeyId())
 		}
 		s.keys = append(s.keys, KeyInfo{
 			ID:      key.GetKeyId(),
@@ -166,7 +166,7 @@ func parse(json []byte) (*state, error) {
 	return s, nil
 }
 
-// sealer tells which key has sealed a ciphertext: Tink puts a version byte and the key's id before it.
+// sealer returns the id of the key of a ciphertext: Tink prefixes a version byte and the id.
 func (s *state) sealer(ciphertext []byte) (KeyInfo, bool) {
 	if len(ciphertext) < 5 || ciphertext[0] != 1 {
 		return KeyInfo{}, false

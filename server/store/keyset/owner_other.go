@@ -10,10 +10,10 @@ import (
 	"time"
 )
 
-// Where access is not governed by mode bits, they say nothing.
+// Mode bits do not govern access here.
 func exposed(fs.FileInfo) bool { return false }
 
-// LockDir makes a file, which a process that was killed leaves behind.
+// LockDir creates a lock file, which remains if the process is killed.
 func LockDir(path string) (unlock func(), err error) {
 	name := filepath.Join(path, ".packhooks.lock")
 	for end := time.Now().Add(10 * time.Second); ; time.Sleep(20 * time.Millisecond) {
@@ -28,4 +28,4 @@ func LockDir(path string) (unlock func(), err error) {
 	}
 }
 
-func giveTo(*os.File, fs.FileInfo) error { return nil }
+func chownLike(*os.File, fs.FileInfo) error { return nil }

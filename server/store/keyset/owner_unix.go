@@ -23,8 +23,8 @@ func LockDir(path string) (unlock func(), err error) {
 	return func() { _ = dir.Close() }, err
 }
 
-// giveTo makes f belong to the owner of old: a key added by root must stay readable to the server.
-func giveTo(f *os.File, old fs.FileInfo) error {
+// chownLike gives f the owner of old: a keyset changed by root must stay readable to the server.
+func chownLike(f *os.File, old fs.FileInfo) error {
 	if stat, ok := old.Sys().(*syscall.Stat_t); ok && int(stat.Uid) != os.Geteuid() {
 		return f.Chown(int(stat.Uid), int(stat.Gid))
 	}

@@ -29,7 +29,7 @@ type runner interface {
 	Query(ctx context.Context, statement string, args ...any) (pgx.Rows, error)
 }
 
-// bounded lets f work for as long as a statement may take.
+// bounded runs f with the statement timeout.
 func (c conn) bounded(ctx context.Context, f func(context.Context) error) error {
 	if c.timeout > 0 {
 		var cancel context.CancelFunc
@@ -66,7 +66,7 @@ func (c conn) Query(ctx context.Context, statement string, args []any, row func(
 	})
 }
 
-// Transact keeps other writers of the organization out by a lock of its name.
+// Transact takes an advisory lock for the organization.
 func (c conn) Transact(ctx context.Context, organizationID string, f func(engine.Conn) error) error {
 	return c.bounded(ctx, func(ctx context.Context) error {
 		tx, err := c.pool.Begin(ctx)
@@ -98,7 +98,7 @@ func (c conn) finish(ctx context.Context, tx pgx.Tx, organizationID string, f fu
 // store.ErrUnavailable where a retry may succeed. A timeout of ours is the latter.
 func (c conn) failure(ctx context.Context, err error) error {
 	if err != nil && lost(err) {
-		c.pool.Reset() // the others lead to the same server
+		c.pool.Reset() // the other connections are to the same server
 	}
 	switch {
 	case err == nil || errors.Is(err, store.ErrUnavailable):
@@ -113,16 +113,16 @@ func (c conn) failure(ctx context.Context, err error) error {
 	return err
 }
 
-// transientClasses are the beginnings of the SQLSTATEs that may pass by themselves.
+// transientClasses are prefixes of SQLSTATEs where a retry may succeed.
 var transientClasses = []string{
-	"08",    // connection trouble; a pooler's own errors too
-	"28",    // the password or who may connect is being changed
+	"08",    // connection failures, including those of a pooler
+	"28",    // credentials or access rules are being changed
 	"3D000", // the database is being restored
 	"53",    // too many connections, disk full
 	"57P",   // shutdown, start-up, a dropped database
-	"57014", // canceled: by a timeout, as our own cancellation is told apart before
-	"58",    // trouble with the disk
-	"25006", // read-only: a standby, or a primary that was demoted
+	"57014", // statement timeout; our own cancellation is handled before
+	"58",    // I/O errors
+	"25006", // read-only: a standby or demoted primary
 	"40",    // deadlock, serialization
 	"55P03", // lock timeout
 }
@@ -140,7 +140,7 @@ func transient(err error) bool {
 	return lost(err)
 }
 
-// lost reports whether a connection was lost or leads to a server that no longer is the one to talk to.
+// lost reports whether a connection failed or is to a server that is no longer the primary.
 func lost(err error) bool {
 	var pg *pgconn.PgError
 	if errors.As(err, &pg) {

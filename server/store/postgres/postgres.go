@@ -1,4 +1,4 @@
-// Package postgres keeps webhooks and tokens in PostgreSQL: one truth for many servers.
+// Package postgres stores webhooks and tokens in PostgreSQL, for any number of servers.
 //
 //	keys, err := keyset.Open("/etc/packhooks/keyset.json")
 //	if err != nil {
@@ -38,7 +38,7 @@ import (
 	"github.com/packhooks/packhooks/server/store/internal/engine"
 )
 
-// Options are the settings of a store. The zero value is sound.
+// Options are the settings of a store. The zero value has usable defaults.
 type Options struct {
 	MaxConns         int           // of the pool; 10 when zero
 	MinConns         int           // kept open when idle; 0 when zero
@@ -49,10 +49,10 @@ type Options struct {
 	Migrate    store.MigrateMode  // store.MigrateAuto when empty
 	MigrateDSN string             // where to migrate, if not at the DSN itself
 
-	// MustExist refuses to begin a database, for callers whose keyset is that of an existing one.
+	// MustExist makes an empty database an error, for callers with the keyset of an existing one.
 	MustExist bool
 
-	// AllowUnverifiedTLS lets it talk to hosts beyond loopback that nobody has verified (sslmode below verify-full).
+	// AllowUnverifiedTLS allows sslmode below verify-full for hosts beyond loopback.
 	AllowUnverifiedTLS bool
 }
 
@@ -107,7 +107,7 @@ func (db *database) Close() error {
 	return nil
 }
 
-// stageTable waits for the webhooks as long as they take to come.
+// stageTable creates the staging table, without a timeout while webhooks are read.
 const stageTable = `
 SET LOCAL statement_timeout = 0;
 SET LOCAL idle_in_transaction_session_timeout = 0;
@@ -230,8 +230,8 @@ func Migrate(ctx context.Context, dsn string, opts Options) error {
 	return nil
 }
 
-// ErrUnverifiedTLS is a DSN that would trust whoever answers: below sslmode=verify-full, which is not the default of
-// libpq, the password and all documents go to anyone in between, in clear if they refuse TLS.
+// ErrUnverifiedTLS reports an sslmode below verify-full, libpq's default included: an attacker in the middle would get
+// the password and all documents.
 var ErrUnverifiedTLS = errors.New("the connection to PostgreSQL would not be verified: sslmode is below verify-full")
 
 func checkTLS(config *pgconn.Config, allowed bool) error {
@@ -246,7 +246,7 @@ func checkTLS(config *pgconn.Config, allowed bool) error {
 	return nil
 }
 
-// connectTimeout is for a host when the DSN has no connect_timeout: one that does not answer leaves time for the next.
+// connectTimeout applies to each host unless the DSN has connect_timeout, to leave time for the next host.
 const connectTimeout = 2 * time.Second
 
 func (o Options) withDefaults(dsn string) Options {
@@ -280,10 +280,9 @@ func poolConfig(dsn string, opts Options) (*pgxpool.Config, error) {
 	return config, nil
 }
 
-// followIndexes leaves the planner one way to read a page, the primary key in its order, and lets it keep that plan. On
-// its own it fetches and sorts a whole organization that it takes for small, as its statistics are old or it is not
-// among the most common values; and it plans anew each time for a large one, as it knows no limit beforehand. What is
-// off costs so much where nothing else is possible that it would be worth compiling, so jit is off too.
+// followIndexes makes the planner read pages in the order of the primary key, with a generic plan. By default it may
+// fetch and sort a whole organization that its statistics take for small, and it replans for a large one because of the
+// unknown limit. jit is off because the cost of disabled plan types would trigger it.
 func followIndexes(ctx context.Context, conn *pgx.Conn) error {
 	_, err := conn.Exec(ctx, `
 SET enable_bitmapscan = off;

@@ -79,7 +79,7 @@ func (p *pool) close() (err error) {
 	return err
 }
 
-// use lets f work on a free connection.
+// use calls f with a free connection.
 func (p *pool) use(ctx context.Context, f func(conn) error) (err error) {
 	if err := ctx.Err(); err != nil {
 		return err
@@ -96,7 +96,7 @@ func (p *pool) use(ctx context.Context, f func(conn) error) (err error) {
 		p.open.Add(1)
 	}
 	err = f(c)
-	if sqlite.ErrCode(err).ToPrimary() == sqlite.ResultIOErr { // such as a -shm that was truncated: the next one maps it anew
+	if sqlite.ErrCode(err).ToPrimary() == sqlite.ResultIOErr { // such as a truncated -shm: a new connection maps it again
 		_ = c.Close()
 		c = conn{}
 		p.open.Add(-1)
@@ -130,7 +130,7 @@ func (p *pool) Exec(ctx context.Context, statement string, args ...any) (changed
 	return changed, err
 }
 
-// Query reads rows. It ends by itself within moments, so nothing interrupts it.
+// Query reads rows. It is short, so it is not interrupted.
 func (p *pool) Query(ctx context.Context, statement string, args []any, row func(engine.Scan) error) error {
 	return p.use(ctx, func(c conn) error { return c.Query(ctx, statement, args, row) })
 }
@@ -180,7 +180,7 @@ func (c conn) Query(ctx context.Context, statement string, args []any, row func(
 	if err != nil {
 		return failure(ctx, err)
 	}
-	defer func() { _ = stmt.Reset() }() // which says again what Step has said
+	defer func() { _ = stmt.Reset() }() // repeats the error of Step
 	for i, arg := range args {
 		switch arg := arg.(type) {
 		case int64:
@@ -229,7 +229,7 @@ func failure(ctx context.Context, err error) error {
 	case err == nil:
 		return nil
 	case ctx.Err() != nil && errors.Is(context.Cause(ctx), store.ErrUnavailable):
-		return fmt.Errorf("%w: another writer was at work for %v", store.ErrUnavailable, busyTimeout)
+		return fmt.Errorf("%w: another writer held the lock for %v", store.ErrUnavailable, busyTimeout)
 	case ctx.Err() != nil:
 		return fmt.Errorf("%w: %w", ctx.Err(), err)
 	case slices.Contains(transient, sqlite.ErrCode(err).ToPrimary()):
@@ -242,7 +242,7 @@ func failure(ctx context.Context, err error) error {
 
 var damaged = []sqlite.ResultCode{sqlite.ResultCorrupt, sqlite.ResultNotADB}
 
-// transient are the results that another process or a full disk can cause.
+// transient results may succeed on a retry: another process or a full disk can cause them.
 var transient = []sqlite.ResultCode{
 	sqlite.ResultBusy, sqlite.ResultLocked, sqlite.ResultFull, sqlite.ResultIOErr, sqlite.ResultCantOpen, sqlite.ResultNoMem,
 	sqlite.ResultProtocol,

@@ -1,4 +1,4 @@
-// Package sqlite keeps webhooks and tokens in SQLite files: enough for one machine.
+// Package sqlite stores webhooks and tokens in SQLite files, for use on one machine.
 //
 //	keys, err := keyset.Open("packhooks.db.keyset")
 //	if err != nil {
@@ -6,8 +6,8 @@
 //	}
 //	db, err := sqlite.Open(ctx, "packhooks.db", keys, sqlite.Options{})
 //
-// Several processes of one machine may have the same file open, such as a server and the command line. A network
-// file system will not do.
+// Several processes of one machine may have the same file open, such as a server and the command line. Network
+// file systems are not supported.
 package sqlite
 
 import (
@@ -30,18 +30,18 @@ import (
 	"github.com/packhooks/packhooks/server/store/internal/engine"
 )
 
-// TokensSuffix makes the path of the tokens' file from that of the database.
+// TokensSuffix, appended to the path of the database, is the path of its tokens.
 //
 // Tokens have a file of their own because SQLite has one writer a file, and the merge of a large import is one
 // transaction of many seconds: a token must be revocable meanwhile. Nothing is ever written to both at once.
 const TokensSuffix = ".tokens"
 
-// Options are the settings of a store. The zero value is sound.
+// Options are the settings of a store. The zero value has usable defaults.
 type Options struct {
 	Contract *document.Contract // what documents must fit; the embedded one when nil
 	Migrate  store.MigrateMode  // store.MigrateAuto when empty
 
-	// MustExist refuses to make a database, for callers whose keyset is that of an existing one.
+	// MustExist makes a missing database an error, for callers with the keyset of an existing one.
 	MustExist bool
 }
 
@@ -210,7 +210,7 @@ func migrate(ctx context.Context, file string, migrations []string, mode store.M
 		return err
 	}
 	defer c.Close()
-	// Reading first: to migrate takes the lock of writers, which the merge of an import holds for long.
+	// Check first: migrating takes the write lock, which the merge of an import may hold for long.
 	var version, application int64
 	err = errors.Join(
 		c.Query(ctx, "PRAGMA user_version", nil, func(scan engine.Scan) error { return scan(&version) }),

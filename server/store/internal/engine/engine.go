@@ -28,7 +28,7 @@ type Conn interface {
 // Scan reads the columns of a row.
 type Scan func(columns ...any) error
 
-// Database is a Conn whose statements stand each for itself.
+// Database is a Conn that commits each statement by itself.
 type Database interface {
 	Conn
 
@@ -43,7 +43,7 @@ type Store struct {
 	Cipher           document.Cipher
 	Contract         *document.Contract // the embedded one when nil
 	Migrate          store.MigrateMode
-	MustExist        bool      // an empty database is not claimed but store.ErrIncomplete
+	MustExist        bool      // an empty database is store.ErrIncomplete instead of being claimed
 	Parts            [2]string // what errors call the places of webhooks and of tokens
 	ForShare         string    // what makes a SELECT hold its rows until the end of the transaction
 
@@ -118,7 +118,7 @@ func (s *Store) Start(ctx context.Context) (err error) {
 	return s.Ready(ctx)
 }
 
-// claim gives the database an id. Of several who try at once, one succeeds.
+// claim gives the database an id. Of concurrent claims one succeeds.
 func (s *Store) claim(ctx context.Context) (state, error) {
 	id := rand.Text()
 	check, err := s.Cipher.Seal(ctx, nil, webhooksPlace(id))
@@ -132,7 +132,7 @@ func (s *Store) claim(ctx context.Context) (state, error) {
 	return readState(ctx, s.Webhooks, "")
 }
 
-// claimTokens ends a claim: from now on tokens without the id are not made anew but refused.
+// claimTokens ends a claim: from now on tokens without the id are an error and not created again.
 func (s *Store) claimTokens(ctx context.Context, databaseID string) error {
 	check, err := s.Cipher.Seal(ctx, nil, tokensPlace(databaseID))
 	if err == nil {
@@ -150,7 +150,7 @@ func Claimed(ctx context.Context, webhooks Conn) (bool, error) {
 	return st.claimed != 0, err
 }
 
-// Ready reports whether the database answers, is whole, and the cipher still holds its keys.
+// Ready checks that the database responds and is complete, and that the cipher still has its keys.
 func (s *Store) Ready(ctx context.Context) error {
 	st, err := readState(ctx, s.Webhooks, "")
 	if err != nil {
@@ -202,7 +202,7 @@ func (s *Store) DeleteWebhooks(ctx context.Context, organizationID string, ids [
 	return err
 }
 
-// checkText refuses text that not every engine keeps as it is.
+// checkText rejects text that some engine cannot store.
 func checkText(name, text string) error {
 	if !utf8.ValidString(text) || strings.ContainsRune(text, 0) {
 		return fmt.Errorf("%s is not UTF-8 without NUL", name)

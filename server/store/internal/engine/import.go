@@ -11,7 +11,7 @@ import (
 	"github.com/packhooks/packhooks/server/store"
 )
 
-// Row is a sealed document in its place.
+// Row is a sealed document and its place.
 type Row struct {
 	document.Place
 	Sealed []byte
@@ -26,7 +26,7 @@ const batchSize = 500
 type Importer interface {
 	Database
 
-	// Stored fills in the ciphertexts that are stored in the places of the rows.
+	// Stored fills in the stored ciphertext of each row.
 	Stored(ctx context.Context, rows []Row) error
 
 	// Stage inserts rows.
@@ -42,7 +42,7 @@ func DuplicateID(ctx context.Context, c Conn) error {
 	})
 }
 
-// Import carries an import out on a connection of its own.
+// Import runs an import on its own connection.
 func (s *Store) Import(ctx context.Context, organizationID string, webhooks iter.Seq2[document.Document, error], opts store.ImportOptions, connect func() (Importer, error)) (result store.ImportResult, err error) {
 	if err := checkText("organization", organizationID); err != nil {
 		return result, err
@@ -58,7 +58,7 @@ func (s *Store) Import(ctx context.Context, organizationID string, webhooks iter
 	if s.Migrate != store.MigrateOff && st.contract != s.Contract.Fingerprint() {
 		return result, store.ErrOtherContract // as the merge would say, after all webhooks were read
 	}
-	// Only now, so that a rotation is either seen here or found out by the merge.
+	// After reading the state, so that a rotation is noticed here or by the merge.
 	if c, ok := s.Cipher.(interface{ Reload() error }); ok {
 		if err := c.Reload(); err != nil {
 			return result, err
@@ -126,9 +126,8 @@ func (s *Store) stage(ctx context.Context, im Importer, organizationID string, w
 	return staged + len(batch), s.stageBatch(ctx, im, organizationID, batch)
 }
 
-// stageBatch stages a document that is stored already with the ciphertext that it has: the merge then finds the two equal
-// and passes over them, unless the stored one was changed since. SQL cannot tell, as a document never seals to the same
-// bytes twice.
+// stageBatch stages an unchanged document with its stored ciphertext, so that the merge skips it. Encryption is
+// randomized, so SQL could not compare newly sealed documents.
 func (s *Store) stageBatch(ctx context.Context, im Importer, organizationID string, batch []document.Document) error {
 	if len(batch) == 0 {
 		return nil
@@ -156,8 +155,8 @@ func (s *Store) stageBatch(ctx context.Context, im Importer, organizationID stri
 	return nil
 }
 
-// holds reports whether a stored ciphertext, if there is one, is that of d and may stay. One under an old key may not: a
-// re-encryption that has begun will replace it, and the merge would bring it back.
+// holds reports whether a stored ciphertext is that of d and may stay. One with an old key may not: a concurrent
+// re-encryption will replace it, and the merge would bring it back.
 func (s *Store) holds(ctx context.Context, r Row, d document.Document) bool {
 	if r.Sealed == nil || s.Cipher.Stale(r.Sealed) {
 		return false
@@ -166,7 +165,7 @@ func (s *Store) holds(ctx context.Context, r Row, d document.Document) bool {
 	return err == nil && stored.Equal(d)
 }
 
-// merge runs statements until one fails.
+// merge runs the statements of a merge.
 func (s *Store) merge(ctx context.Context, c Conn, organizationID string, rotation int64, replace bool) (result store.ImportResult, err error) {
 	exec := func(statement string, args ...any) int {
 		var n int64
@@ -205,7 +204,7 @@ func (s *Store) merge(ctx context.Context, c Conn, organizationID string, rotati
 	return result, err
 }
 
-// mayMerge holds the state, and decides whether an import that began at a rotation may go on.
+// mayMerge locks the state, and checks that no rotation or check of documents has begun since the import did.
 func (s *Store) mayMerge(ctx context.Context, c Conn, rotation int64) error {
 	st, err := readState(ctx, c, s.ForShare)
 	own := s.Contract.Fingerprint()

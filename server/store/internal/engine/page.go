@@ -14,7 +14,7 @@ import (
 
 // forward reads, in one statement and so as of one moment, whether there is anything on the other side of a bound, and
 // then a page. LIMIT keeps PostgreSQL on the primary key, in its order: EXISTS would let it scan the table. SQLite would
-// prepare the statement anew for each value of a bare LIMIT $4.
+// prepare the statement again for each value of a bare LIMIT $4.
 const forward = `
 SELECT coalesce((
   SELECT 1 FROM webhooks WHERE organization_id = $1 AND (created_at, id) < ($2, $3)
@@ -32,7 +32,7 @@ var backward = strings.NewReplacer("<", ">=", ">=", "<", "DESC", "ASC", "ASC", "
 // justAfter makes an id the one right after it: no text lies between the two, as NUL is not kept.
 const justAfter = "\x01"
 
-// ListWebhooks reads one page, and a row more: it tells whether there is a next one.
+// ListWebhooks reads one row more than the page, to set HasNext.
 func (s *Store) ListWebhooks(ctx context.Context, q store.PageQuery) (store.Page, error) {
 	if q.Limit < 1 {
 		return store.Page{}, errors.New("page query has no limit")
@@ -66,7 +66,7 @@ func (s *Store) ListWebhooks(ctx context.Context, q store.PageQuery) (store.Page
 	if err != nil {
 		return store.Page{}, fmt.Errorf("reading webhooks of organization %q: %w", q.OrganizationID, err)
 	}
-	slices.SortFunc(documents, document.Compare) // they are, but UNION ALL does not promise it
+	slices.SortFunc(documents, document.Compare) // UNION ALL guarantees no order
 	more, n := len(documents) > q.Limit, min(len(documents), q.Limit)
 	if q.Backward {
 		return store.Page{Webhooks: documents[len(documents)-n:], HasPrev: more, HasNext: otherSide != 0}, nil

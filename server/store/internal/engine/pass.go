@@ -10,7 +10,7 @@ import (
 )
 
 // walk reads every document in the order of the primary key, in batches of one statement each. Visit returns the new
-// ciphertexts, nil for a row that stays. Each replaces only the one that was read: whoever changed it since wins.
+// ciphertexts, nil for a row that stays. A concurrent change of a row wins.
 func (s *Store) walk(ctx context.Context, progress func(int), visit func(Row) ([]byte, error)) error {
 	total, last := 0, document.Place{CreatedAt: math.MinInt64}
 	for more := true; more; {
@@ -72,8 +72,8 @@ func (s *Store) visit(ctx context.Context, batch []Row, visit func(Row) ([]byte,
 	return nil
 }
 
-// Reencrypt reseals every document that is not sealed under the primary key. It never looks into one, so that no
-// document stands in the way of a rotation.
+// Reencrypt reseals every document that is not sealed under the primary key. It parses none, so that an invalid document
+// cannot block a rotation.
 func (s *Store) Reencrypt(ctx context.Context, progress func(webhooks int)) error {
 	if _, err := s.Webhooks.Exec(ctx, `UPDATE store_state SET rotation = rotation + 1`); err != nil {
 		return fmt.Errorf("beginning to re-encrypt: %w", err)
@@ -90,7 +90,7 @@ func (s *Store) Reencrypt(ctx context.Context, progress func(webhooks int)) erro
 	if err := s.resealTokens(ctx); err != nil {
 		return fmt.Errorf("re-encrypting: %w", err)
 	}
-	// Last, so that a keyset without the old keys is refused until nothing needs them.
+	// Last, so that a keyset without the old keys is rejected until nothing needs them.
 	tokensCheck, err := s.Cipher.Seal(ctx, nil, tokensPlace(s.databaseID))
 	if err != nil {
 		return fmt.Errorf("sealing key check: %w", err)
@@ -139,7 +139,7 @@ func (s *Store) CountSealed(ctx context.Context, match func(ciphertext []byte) b
 	return n, err
 }
 
-// CheckDocuments validates every document unless the database knows that they fit.
+// CheckDocuments validates every document unless the database has recorded that they fit.
 func (s *Store) CheckDocuments(ctx context.Context, progress func(webhooks int)) error {
 	if s.Migrate == store.MigrateOff {
 		return nil
@@ -194,7 +194,7 @@ func (s *Store) RewriteDocuments(ctx context.Context, dryRun bool, progress func
 	return done, err
 }
 
-// settlements is how often settle starts over when imports get in its way.
+// settlements is how often settle starts over after concurrent imports.
 const settlements = 5
 
 // settle runs a pass over all documents and records the contract when every one fits. An import by a program of another
@@ -216,7 +216,7 @@ func (s *Store) settle(ctx context.Context, pass func(*store.MisfitError) error)
 			return nil
 		}
 	}
-	return fmt.Errorf("%w: imports by programs of another contract go on", store.ErrUnavailable)
+	return fmt.Errorf("%w: imports by programs with another contract keep running", store.ErrUnavailable)
 }
 
 // note counts a misfit and keeps the first ones.

@@ -14,8 +14,8 @@ import (
 	"github.com/packhooks/packhooks/server/store"
 )
 
-// tokenRow is a row of tokens. Its seal is an empty text sealed with all other columns but lastUsed as associated data: a
-// MAC under the keyset, which whoever can only write to the database cannot make.
+// tokenRow is a row of tokens. Its seal is the empty text, sealed with all columns but lastUsed as associated data: a MAC
+// that cannot be forged without the keyset.
 type tokenRow struct {
 	hash                                []byte
 	id, name, organizations             string
@@ -29,7 +29,7 @@ func (r *tokenRow) scan(scan Scan) error {
 	return scan(&r.hash, &r.id, &r.name, &r.organizations, &r.created, &r.expires, &r.revoked, &r.lastUsed, &r.seal)
 }
 
-// associatedData holds the hash first, which alone may have zero bytes and is always of one length.
+// associatedData begins with the hash: only it may contain zero bytes, and its length is fixed.
 func (r *tokenRow) associatedData(databaseID string) []byte {
 	data := make([]byte, 0, 256)
 	data = append(data, "packhooks token 1\x00"...)
@@ -58,7 +58,7 @@ func (s *Store) openToken(ctx context.Context, r *tokenRow) error {
 	return nil
 }
 
-// Authenticate looks a token up, every time: a cache would let a revoked token in.
+// Authenticate does not cache, so that a revoked token is rejected at once.
 func (s *Store) Authenticate(ctx context.Context, token string) (store.Grant, error) {
 	hash, ok := store.HashToken(token)
 	if !ok {
@@ -91,8 +91,8 @@ func (s *Store) Authenticate(ctx context.Context, token string) (store.Grant, er
 	return g, nil
 }
 
-// recordUse writes when a token was used, while the request goes on: one token at a time, and after a failure, such as a
-// database that is read-only for now, none for a minute.
+// recordUse updates the last use of a token in the background, one token at a time. After a failure, such as a read-only
+// database, it pauses for a minute.
 func (s *Store) recordUse(ctx context.Context, hash []byte, now time.Time) {
 	if !s.recording.CompareAndSwap(false, true) {
 		return
@@ -198,7 +198,7 @@ func (s *Store) revoke(ctx context.Context, r tokenRow) error {
 	return nil
 }
 
-// resealTokens never seals a row that was altered: that would make it good.
+// resealTokens skips altered rows: sealing would make them valid.
 func (s *Store) resealTokens(ctx context.Context) error {
 	rows, err := s.readTokens(ctx)
 	if err != nil {
@@ -215,7 +215,7 @@ func (s *Store) resealTokens(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		// Of the row that was read: one that was revoked since has a new seal already.
+		// Only if unchanged: a token that was revoked meanwhile has a new seal.
 		if _, err := s.Tokens.Exec(ctx, `UPDATE tokens SET seal = $1 WHERE hash = $2 AND seal = $3`, seal, r.hash, r.seal); err != nil {
 			return fmt.Errorf("writing token %s: %w", r.id, err)
 		}
@@ -223,7 +223,7 @@ func (s *Store) resealTokens(ctx context.Context) error {
 	return nil
 }
 
-// micros is an instant as it is kept, 0 for none.
+// micros converts a time to its stored form, 0 for none.
 func micros(t time.Time) int64 {
 	if t.IsZero() {
 		return 0

@@ -7,8 +7,8 @@
 //	func TestSomething(t *testing.T) {
 //		dsn := postgrestest.DSN(t) // a database of its own
 //
-// It needs PostgreSQL's programs and nothing that runs. Clusters have an ICU locale, so that a query that forgets its
-// collation is found out, and do not sync to disk. They are gone when the test process is, however it ends.
+// It needs only PostgreSQL's programs. Clusters have an ICU locale, so that a query without its collation fails, and do
+// not sync to disk. They are removed when the test process ends, even if it is killed.
 package postgrestest
 
 import (
@@ -30,7 +30,7 @@ import (
 	"github.com/jackc/pgx/v5"
 )
 
-// RequireVariable makes tests fail that pass without having run where PostgreSQL is not installed.
+// RequireVariable makes tests fail without PostgreSQL instead of passing without having run.
 const RequireVariable = "PACKHOOKS_REQUIRE_POSTGRES"
 
 var (
@@ -67,7 +67,7 @@ func DSN(t testing.TB) string {
 	return shared.DSN(t)
 }
 
-// Cluster is a cluster of the test's own, to do harm to.
+// Cluster is a cluster that a test may stop or break.
 type Cluster struct {
 	Dir string
 

@@ -1,6 +1,6 @@
-// Package secondopinion_test holds the server's tests to a second validator: whatever kin-openapi, which the server
+// Package crossvalidate_test holds the server's tests to a second validator: whatever kin-openapi, which the server
 // runs on, says of an exchange, libopenapi-validator must say as well.
-package secondopinion_test
+package crossvalidate_test
 
 import (
 	"encoding/json"
