@@ -30,7 +30,7 @@ import (
 	"github.com/packhooks/packhooks/server/store/internal/engine"
 )
 
-// TokensSuffix, appended to the path of the database, is the path of its tokens.
+// TokensSuffix is appended to the path of the database for the path of its tokens.
 //
 // Tokens have a file of their own because SQLite has one writer a file, and the merge of a large import is one
 // transaction of many seconds: a token must be revocable meanwhile. Nothing is ever written to both at once.
