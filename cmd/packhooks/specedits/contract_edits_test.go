@@ -202,7 +202,7 @@ var contractEdits = []edit{
 		name:     "shorter cursor",
 		patches:  []patch{{contract, "        maxLength: 256\n", "        maxLength: 64\n"}},
 		suite:    aPage,
-		tests:    promise{`a cursor takes up to`},
+		tests:    promise{`a cursor needs up to`},
 		breaking: promise{`request-parameter-max-length-decreased`, `new major version`},
 	},
 	{
