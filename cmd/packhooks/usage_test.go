@@ -172,7 +172,7 @@ func TestTokensForPrograms(t *testing.T) {
 	if err := json.Unmarshal([]byte(p.must("", "keys", "list", "--json")), &keys); err != nil || len(keys) != 1 || !keys[0].Primary || keys[0].ID == 0 {
 		t.Errorf("%v: %v", err, keys)
 	}
-	if got := p.must("", "keys", "reencrypt"); got != "1 webhook sealed under the primary key\n" {
+	if got := p.must("", "keys", "reencrypt"); got != "1 webhook encrypted with the primary key\n" {
 		t.Errorf("said %q", got)
 	}
 }

@@ -73,7 +73,7 @@ func TestParseRejectsWhatWouldChange(t *testing.T) {
 		"a missing property":   {`"id":"wh_1",`, ``, "id"},
 		"a name twice":         {`"id":"wh_1"`, `"id":"wh_1","id":"wh_2"`, "id: duplicate name"},
 		"another case":         {`"secret"`, `"Secret":"x","secret"`, `Secret: the property is named "secret"`},
-		"half a surrogate":     {`"s"`, `"\ud800"`, "secret: \\ud800 is half of a surrogate pair"},
+		"half a surrogate":     {`"s"`, `"\ud800"`, "secret: \\ud800 is an unpaired surrogate"},
 		"invalid UTF-8":        {`"s"`, "\"\xff\"", "secret: invalid UTF-8"},
 		"NUL":                  {`"s"`, `"\u0000"`, "secret"},
 		"a masked secret":      {`"s"`, `"` + secret.Mask + `"`, "secret"},

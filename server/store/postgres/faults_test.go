@@ -101,14 +101,14 @@ func TestFaults(t *testing.T) {
 		execute(t, dsn, "ALTER SYSTEM SET default_transaction_read_only = on")
 		execute(t, dsn, "SELECT pg_reload_conf()")
 		time.Sleep(100 * time.Millisecond)
-		if err := s.RevokeToken(t.Context(), "nothing"); !errors.Is(err, store.ErrUnavailable) {
+		if err := s.DeleteWebhooks(t.Context(), "acme", []string{"nothing"}); !errors.Is(err, store.ErrUnavailable) {
 			t.Errorf("writing to a read-only server: %v", err)
 		}
 		execute(t, dsn, "ALTER SYSTEM RESET default_transaction_read_only")
 		execute(t, dsn, "SELECT pg_reload_conf()")
 		time.Sleep(100 * time.Millisecond)
 		var missing *store.MissingError
-		if err := s.RevokeToken(t.Context(), "nothing"); !errors.As(err, &missing) {
+		if err := s.DeleteWebhooks(t.Context(), "acme", []string{"nothing"}); !errors.As(err, &missing) {
 			t.Errorf("writing when it no longer is: %v", err)
 		}
 	})
