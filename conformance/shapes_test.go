@@ -10,6 +10,7 @@ import (
 	"regexp"
 	"strconv"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -185,10 +186,10 @@ func TestLargeAndSlowServers(t *testing.T) {
 }
 
 func TestAListThatChangesIsNotCalledUnsafe(t *testing.T) {
-	n := 60
+	var added atomic.Int64
 	growing := func(next http.Handler) http.Handler {
 		return status(200, func(_ *http.Request, a *reply) {
-			n++
+			n := added.Add(1)
 			a.edit(func(b map[string]any) {
 				data := b["data"].([]any)
 				data[0].(map[string]any)["id"] = fmt.Sprint("wh_new_", n)

@@ -188,8 +188,13 @@ func TestLockedDatabase(t *testing.T) {
 		}
 	})
 	t.Run("writers go on when the other has ended", func(t *testing.T) {
-		time.AfterFunc(time.Second, func() { _ = sqlitex.Execute(other, "ROLLBACK", nil) })
+		ended := make(chan struct{})
+		time.AfterFunc(time.Second, func() {
+			defer close(ended)
+			_ = sqlitex.Execute(other, "ROLLBACK", nil)
+		})
 		check(t, s.DeleteWebhooks(t.Context(), "acme", []string{"wh_1"}))
+		<-ended
 	})
 }
 
