@@ -55,7 +55,14 @@ func (p *pool) connect() (conn, error) {
 	if err != nil {
 		return conn{}, err
 	}
-	c, err := sqlite.OpenConn(path, sqlite.OpenReadWrite, sqlite.OpenWAL)
+	var c *sqlite.Conn
+	for deadline := time.Now().Add(time.Second); ; time.Sleep(time.Millisecond) {
+		c, err = sqlite.OpenConn(path, sqlite.OpenReadWrite, sqlite.OpenWAL)
+		// Two connections that switch a new file to WAL at once could wait for each other: SQLite fails one instead.
+		if sqlite.ErrCode(err).ToPrimary() != sqlite.ResultBusy || time.Now().After(deadline) {
+			break
+		}
+	}
 	if err != nil {
 		return conn{}, err
 	}
