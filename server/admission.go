@@ -38,6 +38,8 @@ type admission struct {
 	unknown   chan struct{} // calls of the storage for unknown tokens
 	failures  *lru.Cache[string, *rate.Limiter]
 	accounts  sync.Map // key of a token that was valid to *account
+	tokens    store.Authenticator
+	granted   store.GrantLister // nil where the look-up is always a step of its own
 
 	perSecond rate.Limit
 	burst     int
@@ -68,7 +70,9 @@ func newAdmission(c Config) (*admission, error) {
 	if c.RatePerSecond < 0 {
 		perSecond = rate.Inf
 	}
+	granted, _ := c.Webhooks.(store.GrantLister)
 	return &admission{
+		tokens: c.Tokens, granted: granted,
 		unwritten: budget{size: c.MaxBytesInHand, held: map[string]int64{}},
 		places:    budget{size: int64(c.MaxInFlight), held: map[string]int64{}},
 		unknown:   make(chan struct{}, max(1, c.MaxInFlight/unknownPlaces)),
@@ -84,6 +88,9 @@ type caller struct {
 	known     *account // of a token that was valid a moment ago
 	unwritten int64
 	expected  int64 // bytes of the response, part of unwritten
+
+	grant    store.Grant
+	unproven bool // the grant is remembered, and the token may have been revoked since
 }
 
 // holder names the caller whose share the request counts for.
@@ -206,6 +213,31 @@ type account struct {
 	rate      *rate.Limiter
 	lastValid atomic.Int64 // Unix seconds
 	pageBytes atomic.Int64 // of its last page
+	last      atomic.Pointer[remembered]
+}
+
+// remembered is what the last look-up found.
+type remembered struct {
+	grant store.Grant
+	at    time.Time
+}
+
+func (a *admission) account(key string) *account {
+	loaded, ok := a.accounts.Load(key)
+	if !ok {
+		loaded, _ = a.accounts.LoadOrStore(key, &account{rate: rate.NewLimiter(a.perSecond, a.burst)})
+	}
+	return loaded.(*account)
+}
+
+// remember takes the grant from the last look-up of the token, if it is recent.
+func (c *caller) remember() {
+	if c.known == nil || c.admission.granted == nil {
+		return
+	}
+	if last := c.known.last.Load(); last != nil && last.grant.Proof != (store.Proof{}) && time.Since(last.at) < knownFor {
+		c.grant, c.unproven = last.grant, true
+	}
 }
 
 func (a *admission) knownAccount(key string) *account {
@@ -217,16 +249,19 @@ func (a *admission) knownAccount(key string) *account {
 }
 
 // lookUp authenticates the token.
-func (c *caller) lookUp(ctx context.Context, tokens store.Authenticator) (grant store.Grant, err error) {
+func (c *caller) lookUp(ctx context.Context) (grant store.Grant, err error) {
 	a, work := c.admission, c.workForUnknown
 	if c.known != nil {
 		work = c.work
 	}
 	err = work(ctx, func(ctx context.Context) error {
-		grant, err = tokens.Authenticate(ctx, c.token)
+		grant, err = a.tokens.Authenticate(ctx, c.token)
 		return err
 	})
-	if errors.Is(err, store.ErrUnauthorized) {
+	switch {
+	case err == nil:
+		a.account(c.key).last.Store(&remembered{grant, time.Now()})
+	case errors.Is(err, store.ErrUnauthorized):
 		a.accounts.Delete(c.key)
 		a.failuresOf(c.peer).AllowN(time.Now(), 1)
 	}
@@ -235,11 +270,7 @@ func (c *caller) lookUp(ctx context.Context, tokens store.Authenticator) (grant 
 
 // limitRate counts a request of a valid token.
 func (c *caller) limitRate() error {
-	loaded, ok := c.admission.accounts.Load(c.key)
-	if !ok {
-		loaded, _ = c.admission.accounts.LoadOrStore(c.key, &account{rate: rate.NewLimiter(c.admission.perSecond, c.admission.burst)})
-	}
-	known := loaded.(*account)
+	known := c.admission.account(c.key)
 	known.lastValid.Store(time.Now().Unix())
 	reservation := known.rate.Reserve()
 	if wait := reservation.Delay(); wait > 0 {
@@ -271,6 +302,23 @@ func (l admittedLister) ListWebhooks(ctx context.Context, q store.PageQuery) (pa
 	s := stateOf(ctx)
 	if err := s.expect(); err != nil {
 		return store.Page{}, err
+	}
+	if s.unproven {
+		err = s.work(ctx, func(ctx context.Context) error {
+			page, err = s.admission.granted.ListGranted(ctx, s.grant, q)
+			return err
+		})
+		if !errors.Is(err, store.ErrUnauthorized) {
+			s.unproven = false
+			return page, err
+		}
+		// The token was changed: revoked, say, or sealed under another key.
+		if err = s.prove(); err == nil {
+			err = s.authorize()
+		}
+		if err != nil {
+			return store.Page{}, err
+		}
 	}
 	err = s.work(ctx, func(ctx context.Context) error {
 		page, err = l.Lister.ListWebhooks(ctx, q)

@@ -13,27 +13,40 @@ import (
 
 const realm = `Bearer realm="packhooks"`
 
-// authenticate looks up the bearer token of a request (RFC 6750).
-func authenticate(tokens store.Authenticator) echo.MiddlewareFunc {
-	return func(next echo.HandlerFunc) echo.HandlerFunc {
-		return func(c echo.Context) (err error) {
-			s := stateOf(c.Request().Context())
-			if s.token == "" {
-				return unauthorized("no_token", realm, `send a token as "Authorization: Bearer TOKEN"`)
-			}
-			s.grant, err = s.lookUp(c.Request().Context(), tokens)
-			if errors.Is(err, store.ErrUnauthorized) {
-				return unauthorized(invalidToken(err), realm+`, error="invalid_token"`, "the token is malformed, unknown, expired or revoked; ask for a new one")
-			}
-			if err == nil {
-				err = s.limitRate()
-			}
-			if err != nil {
-				return err
-			}
-			return next(c)
+// authenticate looks up the bearer token of a request (RFC 6750). The grant of a token that was looked up a moment ago is
+// remembered: then it is checked as the page is read or, if none is read, before the error is returned.
+func authenticate(next echo.HandlerFunc) echo.HandlerFunc {
+	return func(c echo.Context) (err error) {
+		s := stateOf(c.Request().Context())
+		if s.token == "" {
+			return unauthorized("no_token", realm, `send a token as "Authorization: Bearer TOKEN"`)
 		}
+		if s.remember(); !s.unproven {
+			err = s.prove()
+		}
+		if err == nil {
+			err = s.limitRate()
+		}
+		if err != nil {
+			return err
+		}
+		if err = next(c); err != nil && s.unproven {
+			if invalid := s.prove(); invalid != nil {
+				return invalid
+			}
+		}
+		return err
 	}
+}
+
+// prove looks up the token.
+func (s *requestState) prove() (err error) {
+	s.grant, err = s.lookUp(s)
+	s.unproven = false
+	if errors.Is(err, store.ErrUnauthorized) {
+		return unauthorized(invalidToken(err), realm+`, error="invalid_token"`, "the token is malformed, unknown, expired or revoked; ask for a new one")
+	}
+	return err
 }
 
 // invalidToken gives the reason to log and metrics only.
@@ -60,11 +73,17 @@ func bearerToken(authorization []string) (string, bool) {
 // authorize checks that the token covers the organization in the path.
 func authorize(next echo.HandlerFunc) echo.HandlerFunc {
 	return func(c echo.Context) error {
-		s := stateOf(c.Request().Context())
-		if !slices.Contains(s.grant.Organizations, s.requested) {
-			return &problem{status: http.StatusForbidden, detail: "the token does not cover this organization"}
+		if err := stateOf(c.Request().Context()).authorize(); err != nil {
+			return err
 		}
-		s.organization = s.requested
 		return next(c)
 	}
+}
+
+func (s *requestState) authorize() error {
+	if !slices.Contains(s.grant.Organizations, s.requested) {
+		return &problem{status: http.StatusForbidden, detail: "the token does not cover this organization"}
+	}
+	s.organization = s.requested
+	return nil
 }

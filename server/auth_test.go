@@ -11,6 +11,7 @@ import (
 	"github.com/packhooks/packhooks/gen/serverapi"
 	"github.com/packhooks/packhooks/server"
 	"github.com/packhooks/packhooks/server/store"
+	"github.com/packhooks/packhooks/server/store/keyset"
 )
 
 // Every kind of caller, organization and request, each with its exact answer in the documented precedence:
@@ -57,6 +58,59 @@ func TestAccessMatrix(t *testing.T) {
 			}
 		}
 	}
+}
+
+// A grant may be remembered, but never for longer than the token is as it was: the first request after a change is
+// answered by what the token allows then, whatever kind of request it is.
+func TestRememberedGrants(t *testing.T) {
+	status := func(f *fixture, path, token string, want int) {
+		t.Helper()
+		a := f.do("GET", "/v1/organizations/"+path, http.Header{"Authorization": {"Bearer " + token}}, nil)
+		if a.StatusCode != want || want == 401 && a.Header.Get("WWW-Authenticate") != invalid {
+			t.Errorf("%s: status %d, want %d", path, a.StatusCode, want)
+		}
+	}
+	for path, before := range map[string]int{
+		"acme/webhooks": 200, "acme/webhooks?per_page=0": 400, "acme/webhooks?cursor=x": 400, "other/webhooks": 403,
+	} {
+		t.Run(path, func(t *testing.T) {
+			f := newFixture(t)
+			f.seed("acme", 3)
+			other := f.newToken(tokenFor("acme"))
+			for range 3 {
+				status(f, path, f.token, before)
+			}
+			tokens, err := f.db.ListTokens(t.Context())
+			check(t, err)
+			check(t, f.db.RevokeToken(t.Context(), tokens[0].ID))
+			for range 2 {
+				status(f, path, f.token, 401)
+			}
+			status(f, path, other, before)
+		})
+	}
+	t.Run("a token that expires", func(t *testing.T) {
+		f := newFixture(t)
+		f.seed("acme", 3)
+		expires := time.Now().Add(time.Second)
+		brief := f.newToken(store.Token{Organizations: []string{"acme"}, ExpiresAt: expires})
+		status(f, "acme/webhooks", brief, 200)
+		time.Sleep(time.Until(expires))
+		status(f, "acme/webhooks", brief, 401)
+	})
+	t.Run("a token that is sealed again", func(t *testing.T) {
+		f := newFixture(t)
+		f.seed("acme", 3)
+		f.list("")
+		id, err := keyset.Add(f.keyFile)
+		check(t, err)
+		check(t, keyset.Promote(f.keyFile, id))
+		check(t, f.keys.Reload())
+		check(t, f.db.Reencrypt(t.Context(), nil))
+		for range 2 {
+			status(f, "acme/webhooks", f.token, 200)
+		}
+	})
 }
 
 const (

@@ -39,6 +39,8 @@ type fixture struct {
 	handler http.Handler
 	url     string
 	db      *sqlite.Store
+	keys    *keyset.Keyset
+	keyFile string
 	token   string
 	log     *bytes.Buffer
 }
@@ -47,12 +49,13 @@ type fixture struct {
 func newFixture(t testing.TB, change ...func(*server.Config)) *fixture {
 	t.Helper()
 	dir := t.TempDir()
-	keys, err := keyset.Create(filepath.Join(dir, "test.db.keyset"))
+	keyFile := filepath.Join(dir, "test.db.keyset")
+	keys, err := keyset.Create(keyFile)
 	check(t, err)
 	db, err := sqlite.Open(t.Context(), filepath.Join(dir, "test.db"), keys, sqlite.Options{})
 	check(t, err)
 	t.Cleanup(func() { check(t, db.Close()) })
-	f := &fixture{TB: t, db: db, log: &bytes.Buffer{}}
+	f := &fixture{TB: t, db: db, keys: keys, keyFile: keyFile, log: &bytes.Buffer{}}
 	f.token = f.newToken(store.Token{Organizations: []string{"acme"}})
 	config := server.Config{
 		Webhooks: db, Tokens: db, PublicURL: publicURL,

@@ -159,9 +159,9 @@ func New(config Config) (http.Handler, error) {
 	middlewares := map[string][]echo.MiddlewareFunc{}
 	for id, operation := range operations {
 		middlewares[id] = []echo.MiddlewareFunc{
-			authenticate(config.Tokens), // who calls, and how often; nothing below runs without a valid token
-			operation.validate,          // the request against the contract; fills in defaults
-			authorize,                   // last, so that a malformed organization is a 400
+			authenticate,       // who calls, and how often; nothing below gets a response without a valid token
+			operation.validate, // the request against the contract; fills in defaults
+			authorize,          // last, so that a malformed organization is a 400
 		}
 	}
 	serverapi.RegisterHandlersWithOptions(e, serverapi.NewStrictHandler(handler, nil), serverapi.RegisterHandlersOptions{BaseURL: config.BasePath, OperationMiddlewares: middlewares})

@@ -19,7 +19,6 @@ type requestState struct {
 	caller
 	requestID    string
 	remoteIP     string
-	grant        store.Grant
 	query        url.Values // as it was sent, once it is found to be valid
 	requested    string     // the organization in the path, once it is found to be well-formed
 	organization string     // the same, once the token is found to cover it

@@ -44,7 +44,7 @@ func (o *observability) close() {
 }
 
 func (o *observability) store(db store.Store) *observedStore {
-	return &observedStore{Store: db, metrics: o.metrics, tracer: o.tracer, outage: outage{logger: o.logger}}
+	return &observedStore{Store: db, granted: db.(store.GrantLister), metrics: o.metrics, tracer: o.tracer, outage: outage{logger: o.logger}}
 }
 
 func (o *observability) observe(ctx context.Context, outcome server.Outcome) {

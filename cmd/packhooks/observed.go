@@ -17,6 +17,7 @@ import (
 // observedStore measures and traces the calls of a store, and logs each outage and its end.
 type observedStore struct {
 	store.Store
+	granted store.GrantLister
 	metrics *metrics
 	tracer  trace.Tracer // nil for no traces
 	outage  outage
@@ -29,6 +30,17 @@ func (s *observedStore) ListWebhooks(ctx context.Context, q store.PageQuery) (pa
 		page, err = s.Store.ListWebhooks(ctx, q)
 		return err
 	})
+	return page, err
+}
+
+func (s *observedStore) ListGranted(ctx context.Context, g store.Grant, q store.PageQuery) (page store.Page, err error) {
+	err = s.call(ctx, "list_webhooks", &s.listed, func(ctx context.Context) error {
+		page, err = s.granted.ListGranted(ctx, g, q)
+		return err
+	})
+	if err == nil {
+		s.authenticated.Store(s.listed.Load())
+	}
 	return page, err
 }
 

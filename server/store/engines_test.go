@@ -181,6 +181,10 @@ func (r *replicas) Authenticate(ctx context.Context, token string) (store.Grant,
 	return r.next().Authenticate(ctx, token)
 }
 
+func (r *replicas) ListGranted(ctx context.Context, g store.Grant, q store.PageQuery) (store.Page, error) {
+	return r.next().(store.GrantLister).ListGranted(ctx, g, q)
+}
+
 func (r *replicas) ImportWebhooks(ctx context.Context, organization string, rows iter.Seq2[document.Document, error], opts store.ImportOptions) (store.ImportResult, error) {
 	return r.next().ImportWebhooks(ctx, organization, rows, opts)
 }

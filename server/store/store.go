@@ -47,11 +47,27 @@ type Lister interface {
 	ListWebhooks(ctx context.Context, q PageQuery) (Page, error)
 }
 
+// GrantLister reads pages and checks the grant in the same step, which saves the server a look-up for each request of
+// a token that it knows. The error is ErrUnauthorized unless the token is still stored exactly as it was when
+// Authenticate returned the grant. A type that embeds a store and replaces ListWebhooks must replace ListGranted too.
+type GrantLister interface {
+	ListGranted(ctx context.Context, g Grant, q PageQuery) (Page, error)
+}
+
 // Grant is what a token allows: reading the webhooks of the organizations that it names. A token that is expired or
 // revoked allows nothing and is named for the log only.
 type Grant struct {
 	TokenID       string
 	Organizations []string
+	ExpiresAt     time.Time // zero for never
+
+	// Proof lets ListGranted find the token and see whether it changed. Empty where a store is no GrantLister.
+	Proof Proof
+}
+
+// Proof identifies a version of a stored token.
+type Proof struct {
+	Hash, Seal string
 }
 
 // Authenticator looks up a bearer token. A token that is unknown, malformed, expired or revoked is

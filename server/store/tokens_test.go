@@ -40,9 +40,10 @@ func tokens(t *testing.T, h harness) {
 
 	grant, err := s.Authenticate(t.Context(), forever)
 	check(t, err)
-	equal(t, "grant", grant, store.Grant{TokenID: first.ID, Organizations: []string{"acme", "ACME", "zenith"}})
-	_, err = s.Authenticate(t.Context(), brief)
+	equal(t, "grant", grant, store.Grant{TokenID: first.ID, Organizations: []string{"acme", "ACME", "zenith"}, Proof: grant.Proof})
+	brieflyGranted, err := s.Authenticate(t.Context(), brief)
 	check(t, err)
+	granted(t, s, brieflyGranted, nil)
 	for _, token := range []string{"", "x", store.NewToken(), forever + "x", forever[:51], store.TokenPrefix} {
 		_, err := s.Authenticate(t.Context(), token)
 		wantError(t, "unknown token", err, store.ErrUnauthorized)
@@ -56,6 +57,7 @@ func tokens(t *testing.T, h harness) {
 	grant, err = s.Authenticate(t.Context(), brief)
 	wantError(t, "expired token", err, store.ErrExpired)
 	equal(t, "grant of an expired token", grant, store.Grant{TokenID: second.ID})
+	granted(t, s, brieflyGranted, store.ErrUnauthorized)
 	revocation(t, s, forever, first)
 
 	all, err := s.ListTokens(t.Context())
@@ -67,8 +69,34 @@ func tokens(t *testing.T, h harness) {
 	equal(t, "tokens", all, []store.Token{first, second})
 }
 
+// granted reads pages in both directions for a grant, which must be those that anybody reads, or fail.
+func granted(t *testing.T, s store.Store, g store.Grant, want error) {
+	t.Helper()
+	load(t, s, "acme", newWebhook("wh_1", 0), newWebhook("wh_2", 0))
+	for _, q := range []store.PageQuery{{OrganizationID: "acme", Limit: 1}, {OrganizationID: "acme", Limit: 1, Backward: true, Bound: store.Bound{ID: "\x7f", CreatedAt: time.Now()}}} {
+		page, err := s.(store.GrantLister).ListGranted(t.Context(), g, q)
+		if !errors.Is(err, want) {
+			t.Fatalf("a page for a grant: %v, want %v", err, want)
+		}
+		if want != nil {
+			continue
+		}
+		anyone, err := s.ListWebhooks(t.Context(), q)
+		check(t, err)
+		if len(page.Webhooks) != 1 {
+			t.Fatalf("%d webhooks", len(page.Webhooks))
+		}
+		equal(t, "page for a grant", page, anyone)
+	}
+}
+
 func revocation(t *testing.T, s store.Store, token string, kept store.Token) {
+	before, err := s.Authenticate(t.Context(), token)
+	check(t, err)
+	granted(t, s, before, nil)
 	check(t, s.RevokeToken(t.Context(), kept.ID))
+	granted(t, s, before, store.ErrUnauthorized)
+	granted(t, s, store.Grant{}, store.ErrUnauthorized)
 	grant, err := s.Authenticate(t.Context(), token)
 	wantError(t, "revoked token", err, store.ErrRevoked)
 	equal(t, "grant of a revoked token", grant, store.Grant{TokenID: kept.ID})

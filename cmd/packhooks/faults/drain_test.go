@@ -21,7 +21,7 @@ func TestDrain(t *testing.T) {
 	token := p.token("acme")
 
 	t.Run("readiness goes first, then the listener, then the process", func(t *testing.T) {
-		s := p.in(t).serve("--drain=1s")
+		s := p.in(t).serve("--drain=1s", "--rate=-1")
 		if got := s.ready(); got != http.StatusOK {
 			t.Fatalf("/readyz is %d before the signal", got)
 		}

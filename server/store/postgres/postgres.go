@@ -57,7 +57,10 @@ type Options struct {
 }
 
 // Store is a store.Store on PostgreSQL.
-type Store struct{ store.Store }
+type Store struct {
+	store.Store
+	store.GrantLister
+}
 
 type database struct {
 	engine.Store
@@ -88,7 +91,7 @@ func Open(ctx context.Context, dsn string, cipher document.Cipher, opts Options)
 	if err := db.Start(ctx); err != nil {
 		return nil, errors.Join(fmt.Errorf("opening database: %w", err), db.Close())
 	}
-	return &Store{db}, nil
+	return &Store{db, db}, nil
 }
 
 // Status describes the pool.

@@ -46,7 +46,10 @@ type Options struct {
 }
 
 // Store is a store.Store on SQLite.
-type Store struct{ store.Store }
+type Store struct {
+	store.Store
+	store.GrantLister
+}
 
 type database struct {
 	engine.Store
@@ -69,7 +72,7 @@ func Open(ctx context.Context, path string, cipher document.Cipher, opts Options
 	if err != nil {
 		return nil, errors.Join(fmt.Errorf("opening %s: %w", path, err), db.Close())
 	}
-	return &Store{db}, nil
+	return &Store{db, db}, nil
 }
 
 // Status describes the pools.

@@ -85,6 +85,7 @@ func (s *Store) Authenticate(ctx context.Context, token string) (store.Grant, er
 	if now.Sub(time.UnixMicro(r.lastUsed)) > time.Hour {
 		s.recordUse(ctx, r.hash, now)
 	}
+	g.ExpiresAt, g.Proof = instant(r.expires), store.Proof{Hash: string(r.hash), Seal: string(r.seal)}
 	if err := json.Unmarshal([]byte(r.organizations), &g.Organizations); err != nil {
 		return store.Grant{}, fmt.Errorf("reading the organizations of token %s: %w", r.id, err)
 	}
