@@ -25,8 +25,8 @@ type Outcome struct {
 	Bytes     int64 // of the body
 	Duration  time.Duration
 
-	// Reason says why: no_token, unknown_token, expired_token or revoked_token of a 401; rate, bytes_share, places_share or
-	// failed_authentications of a 429; bytes_all, places_all, unknown_tokens or storage of a 503; client_gone when the
+	// Reason says why: no_token, unknown_token, expired_token or revoked_token of a 401; rate, bytes_share, places_share,
+	// failed_authentications or docs_files of a 429; bytes_all, places_all, unknown_tokens or storage of a 503; client_gone when the
 	// client went away before the response was written.
 	Reason string
 }

@@ -27,8 +27,8 @@ import (
 // Concurrent storage calls: a call holds a place until the storage returns, not while the response is written. Unknown
 // tokens share a few places of their own.
 //
-// Rates: requests of each valid token, and failed authentications of each peer. A peer over its rate gets 429 before its
-// unknown tokens are looked up.
+// Rates: requests of each valid token; failed authentications, and large files of the docs page, of each peer. A peer over
+// its rate gets 429 before its unknown tokens are looked up.
 //
 // Of bytes and of places, a caller may hold half of what the others leave free. So one greedy caller gets a third of
 // everything, two get a quarter each, and there is always room for the next.
@@ -36,7 +36,7 @@ type admission struct {
 	unwritten budget        // bytes
 	places    budget        // calls of the storage
 	unknown   chan struct{} // calls of the storage for unknown tokens
-	failures  *lru.Cache[string, *rate.Limiter]
+	peers     *lru.Cache[string, *rate.Limiter]
 	accounts  sync.Map // key of a token that was valid to *account
 	tokens    store.Authenticator
 	granted   store.GrantLister // nil where the look-up is always a step of its own
@@ -57,12 +57,12 @@ const (
 	// knownFor is how long a token counts as known after it was valid.
 	knownFor = time.Minute
 
-	// Rate of failed authentications of a peer, and the number of peers tracked.
-	failuresPerSecond, failuresBurst, rememberedPeers = 5, 200, 10_000
+	// Rate of a peer's failed authentications and of its docs files, and the number of rates tracked.
+	peerPerSecond, peerBurst, rememberedPeers = 5, 200, 10_000
 )
 
 func newAdmission(c Config) (*admission, error) {
-	failures, err := lru.New[string, *rate.Limiter](rememberedPeers)
+	peers, err := lru.New[string, *rate.Limiter](rememberedPeers)
 	if err != nil {
 		return nil, err
 	}
@@ -76,7 +76,7 @@ func newAdmission(c Config) (*admission, error) {
 		unwritten: budget{size: c.MaxBytesInHand, held: map[string]int64{}},
 		places:    budget{size: int64(c.MaxInFlight), held: map[string]int64{}},
 		unknown:   make(chan struct{}, max(1, c.MaxInFlight/unknownPlaces)),
-		failures:  failures, perSecond: perSecond, burst: c.RateBurst, timeout: c.RequestTimeout,
+		peers:     peers, perSecond: perSecond, burst: c.RateBurst, timeout: c.RequestTimeout,
 	}, nil
 }
 
@@ -184,7 +184,7 @@ func (c *caller) work(ctx context.Context, call func(context.Context) error) err
 
 // workForUnknown makes a storage call for an unknown token.
 func (c *caller) workForUnknown(ctx context.Context, call func(context.Context) error) error {
-	if !c.admission.failuresOf(c.peer).mayFail() {
+	if c.admission.peer(c.peer).Tokens() < 1 {
 		return tryLater(http.StatusTooManyRequests, "failed_authentications", time.Second,
 			"this address has sent too many invalid tokens; wait for the seconds in Retry-After", nil)
 	}
@@ -263,7 +263,7 @@ func (c *caller) lookUp(ctx context.Context) (grant store.Grant, err error) {
 		a.account(c.key).last.Store(&remembered{grant, time.Now()})
 	case errors.Is(err, store.ErrUnauthorized):
 		a.accounts.Delete(c.key)
-		a.failuresOf(c.peer).AllowN(time.Now(), 1)
+		a.peer(c.peer).Allow()
 	}
 	return grant, err
 }
@@ -281,18 +281,23 @@ func (c *caller) limitRate() error {
 	return nil
 }
 
-// failures is the rate of failed authentications of a peer.
-type failures struct{ *rate.Limiter }
-
-func (f failures) mayFail() bool { return f.Tokens() >= 1 }
-
-func (a *admission) failuresOf(peer string) failures {
-	limiter, ok := a.failures.Get(peer)
+// peer returns a rate of a peer.
+func (a *admission) peer(key string) *rate.Limiter {
+	limiter, ok := a.peers.Get(key)
 	if !ok {
-		limiter = rate.NewLimiter(failuresPerSecond, failuresBurst)
-		a.failures.Add(peer, limiter)
+		limiter = rate.NewLimiter(peerPerSecond, peerBurst)
+		a.peers.Add(key, limiter)
 	}
-	return failures{limiter}
+	return limiter
+}
+
+// limitFiles counts a large file that needs no token.
+func (c *caller) limitFiles() error {
+	if c.admission.peer("files " + c.peer).Allow() {
+		return nil
+	}
+	return tryLater(http.StatusTooManyRequests, "docs_files", time.Second,
+		"this address has asked for too many files of the docs page; wait for the seconds in Retry-After", nil)
 }
 
 // admittedLister limits concurrent calls.

@@ -2,15 +2,12 @@ package server
 
 import (
 	"bytes"
-	"compress/gzip"
 	"crypto/sha256"
 	"embed"
 	"fmt"
 	"html/template"
-	"io"
 	"net/http"
 	"strings"
-	"sync"
 	"time"
 
 	"github.com/labstack/echo/v4"
@@ -64,36 +61,26 @@ func registerDocs(e *echo.Echo, basePath, organization string) error {
 	return nil
 }
 
-// serveDocs serves gzip files as they are, or decompressed to clients that do not accept gzip.
+// serveDocs sends gzip files as they are, whatever the client accepts: every browser does, and inflating one for each
+// request would let strangers keep the server busy.
 func serveDocs(e *echo.Echo, path, contentType string, data []byte) {
 	path, compressed := strings.CutSuffix(path, ".gz")
-	etag := fmt.Sprintf(`W/"%x"`, sha256.Sum256(data))
-	inflated := sync.OnceValues(func() ([]byte, error) { return inflate(data) })
+	etag := fmt.Sprintf(`"%x"`, sha256.Sum256(data))
 	e.Match([]string{http.MethodGet, http.MethodHead}, path, func(c echo.Context) error {
-		header, body := c.Response().Header(), data
+		header := c.Response().Header()
+		if compressed && c.Request().Header.Get("If-None-Match") != etag {
+			if err := stateOf(c.Request().Context()).limitFiles(); err != nil {
+				return err
+			}
+		}
 		header.Set(echo.HeaderContentSecurityPolicy, docsPolicy)
 		header.Set(echo.HeaderCacheControl, "no-cache") // nothing here is secret
 		header.Set(echo.HeaderContentType, contentType)
 		header.Set("ETag", etag)
 		if compressed {
-			header.Set(echo.HeaderVary, echo.HeaderAcceptEncoding)
-			if strings.Contains(c.Request().Header.Get(echo.HeaderAcceptEncoding), "gzip") {
-				header.Set(echo.HeaderContentEncoding, "gzip")
-			} else if plain, err := inflated(); err == nil {
-				body = plain
-			} else {
-				return err
-			}
+			header.Set(echo.HeaderContentEncoding, "gzip")
 		}
-		http.ServeContent(c.Response(), c.Request(), "", time.Time{}, bytes.NewReader(body))
+		http.ServeContent(c.Response(), c.Request(), "", time.Time{}, bytes.NewReader(data))
 		return nil
 	})
-}
-
-func inflate(data []byte) ([]byte, error) {
-	reader, err := gzip.NewReader(bytes.NewReader(data))
-	if err != nil {
-		return nil, err
-	}
-	return io.ReadAll(reader)
 }
