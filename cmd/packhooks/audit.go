@@ -94,10 +94,13 @@ func (l *location) place() *location { return l }
 func (l *location) openAuditLog(t *terminal) (io.WriteCloser, error) {
 	path := l.AuditLog
 	if path == "-" {
-		return nopCloser{t.Err}, nil
+		return struct {
+			io.Writer
+			io.Closer
+		}{t.Err, io.NopCloser(nil)}, nil
 	}
 	if path == "" {
-		if !l.beside() {
+		if info, err := os.Stat(l.DB); l.postgres() || err != nil || !info.Mode().IsRegular() {
 			return nil, nil
 		}
 		path = l.DB + ".audit"
@@ -108,15 +111,6 @@ func (l *location) openAuditLog(t *terminal) (io.WriteCloser, error) {
 	}
 	return f, nil
 }
-
-func (l *location) beside() bool {
-	info, err := os.Stat(l.DB)
-	return !l.postgres() && err == nil && info.Mode().IsRegular()
-}
-
-type nopCloser struct{ io.Writer }
-
-func (nopCloser) Close() error { return nil }
 
 // describe names the database without user and password.
 func (l *location) describe() string {

@@ -24,9 +24,7 @@ type keysCmd struct {
 }
 
 // keysetFile is embedded in commands that need only the keyset file.
-type keysetFile struct {
-	location
-}
+type keysetFile struct{ location }
 
 // AfterApply is called by kong once the flags are there.
 func (k *keysetFile) AfterApply() error {

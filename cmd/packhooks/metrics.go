@@ -1,7 +1,7 @@
 package main
 
 import (
-	"context"
+	"cmp"
 	"net/http"
 	"runtime"
 	"strconv"
@@ -67,11 +67,8 @@ func (m *metrics) counter(name, help string, value func() float64, labels promet
 }
 
 // observe counts a finished request.
-func (m *metrics) observe(_ context.Context, o server.Outcome) {
-	operation := o.Operation
-	if operation == "" {
-		operation = "other"
-	}
+func (m *metrics) observe(o server.Outcome) {
+	operation := cmp.Or(o.Operation, "other")
 	m.requests.WithLabelValues(operation, strconv.Itoa(o.Status)).Inc()
 	m.durations.WithLabelValues(operation).Observe(o.Duration.Seconds())
 	m.bytes.WithLabelValues(operation).Add(float64(o.Bytes))

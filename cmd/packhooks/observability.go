@@ -48,7 +48,7 @@ func (o *observability) store(db store.Store) *observedStore {
 }
 
 func (o *observability) observe(ctx context.Context, outcome server.Outcome) {
-	o.metrics.observe(ctx, outcome)
+	o.metrics.observe(outcome)
 	describe(ctx, outcome)
 }
 

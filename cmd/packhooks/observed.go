@@ -85,16 +85,14 @@ func (s *observedStore) call(ctx context.Context, operation string, succeeded *a
 	kind := kindOf(err)
 	if kind == "" {
 		succeeded.Store(end.UnixNano())
-	} else {
-		s.metrics.storageErrors.WithLabelValues(operation, kind).Inc()
-		if span != nil {
-			span.SetStatus(codes.Error, kind)
-		}
-	}
-	switch {
-	case kind == "":
 		s.outage.recovered(end)
-	case kind == "unavailable", operation == "ready" && kind != "canceled":
+		return err
+	}
+	s.metrics.storageErrors.WithLabelValues(operation, kind).Inc()
+	if span != nil {
+		span.SetStatus(codes.Error, kind)
+	}
+	if kind == "unavailable" || operation == "ready" && kind != "canceled" {
 		s.outage.failed(end, err)
 	}
 	return err

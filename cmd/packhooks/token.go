@@ -122,17 +122,15 @@ func (c *tokenListCmd) Run(ctx context.Context, t *terminal) error {
 	if err != nil {
 		return err
 	}
-	if c.JSON {
-		described := make([]tokenJSON, len(tokens))
-		for i, token := range tokens {
-			described[i] = describeToken(token)
-		}
-		return printJSON(t.Out, described)
-	}
+	described := []tokenJSON{}
 	rows := [][]string{{"ID", "STATUS", "CREATED", "EXPIRES", "LAST USED", "ORGANIZATIONS", "NAME"}}
 	for _, token := range tokens {
+		described = append(described, describeToken(token))
 		rows = append(rows, []string{token.ID, tokenStatus(token, time.Now()), date(token.CreatedAt), date(token.ExpiresAt), date(token.LastUsedAt),
 			printable(strings.Join(token.Organizations, ",")), printable(token.Name)})
+	}
+	if c.JSON {
+		return printJSON(t.Out, described)
 	}
 	return writeColumns(t.Out, rows)
 }
