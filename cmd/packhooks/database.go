@@ -61,8 +61,7 @@ func (l *location) postgres() bool {
 // AfterApply is called by kong after parsing, unless an embedding struct has an AfterApply of its own. It rejects a
 // malformed DSN, which would become a file with a password in its name.
 func (l *location) AfterApply() error {
-	url, ok := postgresURL(l.DB)
-	if ok {
+	if url, ok := postgresURL(l.DB); ok {
 		l.DB = url
 	} else if noPath.MatchString(l.DB) {
 		return errors.New("--db must be a file path or postgres://user@host/database")
@@ -72,12 +71,10 @@ func (l *location) AfterApply() error {
 
 // AfterApply also checks --migrate-db and the limits.
 func (d *database) AfterApply() error {
-	url, ok := postgresURL(d.MigrateDB)
-	if d.MigrateDB != "" && !ok {
-		return errors.New("--migrate-db must be postgres://user@host/database")
-	}
-	if ok {
+	if url, ok := postgresURL(d.MigrateDB); ok {
 		d.MigrateDB = url
+	} else if d.MigrateDB != "" {
+		return errors.New("--migrate-db must be postgres://user@host/database")
 	}
 	err := checkLimits(
 		limit{"max-conns", "be at least 1", 1 <= d.MaxConns && d.MaxConns <= math.MaxInt32},
@@ -132,7 +129,8 @@ func (d *database) openOrMake(ctx context.Context) (store.Store, error) {
 		return nil, fmt.Errorf("opening %s: %w", d.DB, err)
 	}
 	defer unlock()
-	if parts := []string{d.DB, d.DB + sqlite.TokensSuffix, d.keysetBeside()}; slices.ContainsFunc(parts, exists) {
+	files := []string{d.DB, d.DB + sqlite.TokensSuffix}
+	if exists(d.keysetBeside()) || slices.ContainsFunc(files, exists) {
 		return d.openSealed(ctx, d.create)
 	}
 	if _, err := keyset.Create(d.keysetBeside()); err != nil {
@@ -141,7 +139,7 @@ func (d *database) openOrMake(ctx context.Context) (store.Store, error) {
 	db, err := d.openSealed(ctx, true)
 	if err != nil {
 		_ = os.Remove(d.keysetBeside())
-		for _, file := range []string{d.DB, d.DB + sqlite.TokensSuffix} {
+		for _, file := range files {
 			_, _, _ = os.Remove(file), os.Remove(file+"-wal"), os.Remove(file+"-shm")
 		}
 	}
@@ -251,4 +249,20 @@ func (d *database) flag() string {
 		return ""
 	}
 	return " --db " + shellWord(d.DB)
+}
+
+// limit is a rule for the value of a flag.
+type limit struct {
+	flag, rule string
+	ok         bool
+}
+
+// checkLimits rejects unusable values, such as a 0 that would silently mean the default or no limit.
+func checkLimits(limits ...limit) error {
+	for _, l := range limits {
+		if !l.ok {
+			return fmt.Errorf("--%s must %s", l.flag, l.rule)
+		}
+	}
+	return nil
 }

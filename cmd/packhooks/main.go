@@ -16,9 +16,11 @@ import (
 	"os"
 	"os/signal"
 	"syscall"
+	"time"
 
 	"github.com/alecthomas/kong"
 	kongcompletion "github.com/jotaen/kong-completion"
+	"github.com/schollz/progressbar/v3"
 
 	"github.com/packhooks/packhooks/api"
 	"github.com/packhooks/packhooks/server"
@@ -50,6 +52,20 @@ type terminal struct {
 	Err     io.Writer
 
 	notes map[string]any // for the audit log
+}
+
+// progress returns a bar on standard error, invisible unless that is a terminal. A size of -1 is unknown.
+func (t *terminal) progress(size int64, bytes bool) *progressbar.ProgressBar {
+	return progressbar.NewOptions64(size,
+		progressbar.OptionSetWriter(t.Err),
+		progressbar.OptionSetVisibility(isTerminal(t.Err)),
+		progressbar.OptionShowBytes(bytes),
+		progressbar.OptionShowCount(),
+		progressbar.OptionSetWidth(30),
+		progressbar.OptionThrottle(100*time.Millisecond),
+		progressbar.OptionSetSpinnerChangeInterval(0), // its goroutine reads without a lock
+		progressbar.OptionClearOnFinish(),
+	)
 }
 
 func main() {
@@ -123,9 +139,5 @@ func atFault(err error) string {
 	if !errors.As(err, &parse) {
 		return "packhooks"
 	}
-	node := parse.Context.Model.Node
-	for _, p := range parse.Context.Path {
-		node = cmp.Or(p.Command, node)
-	}
-	return node.FullPath()
+	return cmp.Or(parse.Context.Selected(), parse.Context.Model.Node).FullPath()
 }
