@@ -94,10 +94,7 @@ func (l *location) place() *location { return l }
 func (l *location) openAuditLog(t *terminal) (io.WriteCloser, error) {
 	path := l.AuditLog
 	if path == "-" {
-		return struct {
-			io.Writer
-			io.Closer
-		}{t.Err, io.NopCloser(nil)}, nil
+		return nopCloser{t.Err}, nil
 	}
 	if path == "" {
 		if info, err := os.Stat(l.DB); l.postgres() || err != nil || !info.Mode().IsRegular() {
@@ -111,6 +108,10 @@ func (l *location) openAuditLog(t *terminal) (io.WriteCloser, error) {
 	}
 	return f, nil
 }
+
+type nopCloser struct{ io.Writer }
+
+func (nopCloser) Close() error { return nil }
 
 // describe names the database without user and password.
 func (l *location) describe() string {
