@@ -97,7 +97,7 @@ func (l *location) openAuditLog(t *terminal) (io.WriteCloser, error) {
 		return nopCloser{t.Err}, nil
 	}
 	if path == "" {
-		if info, err := os.Stat(l.DB); l.postgres() || err != nil || !info.Mode().IsRegular() {
+		if !l.beside() {
 			return nil, nil
 		}
 		path = l.DB + ".audit"
@@ -107,6 +107,11 @@ func (l *location) openAuditLog(t *terminal) (io.WriteCloser, error) {
 		return nil, err
 	}
 	return f, nil
+}
+
+func (l *location) beside() bool {
+	info, err := os.Stat(l.DB)
+	return !l.postgres() && err == nil && info.Mode().IsRegular()
 }
 
 type nopCloser struct{ io.Writer }
