@@ -177,7 +177,7 @@ func listen(t *testing.T, serve func(net.Conn)) (address string) {
 		_ = l.Close()
 		running.Wait()
 	})
-	go func() {
+	running.Go(func() {
 		for {
 			conn, err := l.Accept()
 			if err != nil {
@@ -186,6 +186,6 @@ func listen(t *testing.T, serve func(net.Conn)) (address string) {
 			context.AfterFunc(ctx, func() { _ = conn.Close() })
 			running.Go(func() { serve(conn) })
 		}
-	}()
+	})
 	return l.Addr().String()
 }
