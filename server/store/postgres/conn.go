@@ -57,13 +57,32 @@ func (c conn) Query(ctx context.Context, statement string, args []any, row func(
 			return err
 		}
 		defer rows.Close()
+		scan := func(columns ...any) error {
+			for i, column := range columns {
+				if b, ok := column.(*[]byte); ok {
+					columns[i] = (*reusedBytes)(b)
+				}
+			}
+			return rows.Scan(columns...)
+		}
 		for rows.Next() {
-			if err := row(rows.Scan); err != nil {
+			if err := row(scan); err != nil {
 				return err
 			}
 		}
 		return rows.Err()
 	})
+}
+
+// reusedBytes is scanned into the array that it has, if that is large enough. pgx would make a new one for each row.
+type reusedBytes []byte
+
+// ScanBytes implements pgtype.BytesScanner.
+func (b *reusedBytes) ScanBytes(column []byte) error {
+	if *b = append((*b)[:0], column...); column == nil {
+		*b = nil
+	}
+	return nil
 }
 
 // Transact takes an advisory lock for the organization.

@@ -15,16 +15,17 @@ import (
 )
 
 // forward reads, in one statement and so as of one moment, whether there is anything on the other side of a bound, and
-// then a page. LIMIT keeps PostgreSQL on the primary key, in its order: EXISTS would let it scan the table. SQLite would
-// prepare the statement again for each value of a bare LIMIT $4.
+// then a page. The first of these has no id, and 1 or 0 for its time. LIMIT keeps PostgreSQL on the primary
+// key, in its order: EXISTS would let it scan the table. SQLite would prepare the statement again for each value of a bare
+// LIMIT $4.
 const forward = `
 SELECT coalesce((
-  SELECT 1 FROM webhooks WHERE organization_id = $1 AND (created_at, id) < ($2, $3)
+  SELECT CAST(1 AS bigint) FROM webhooks WHERE organization_id = $1 AND (created_at, id) < ($2, $3)
   ORDER BY created_at DESC, id DESC LIMIT 1
-), 0), 0, '', NULL
+), 0), '', NULL
 UNION ALL
 SELECT * FROM (
-  SELECT 0, created_at, id, document FROM webhooks WHERE organization_id = $1 AND (created_at, id) >= ($2, $3)
+  SELECT created_at, id, document FROM webhooks WHERE organization_id = $1 AND (created_at, id) >= ($2, $3)
   ORDER BY created_at ASC, id ASC LIMIT CAST($4 AS bigint)
 ) AS page`
 
@@ -85,17 +86,17 @@ func (s *Store) list(ctx context.Context, q store.PageQuery, hash []byte) (_ sto
 	if q.Backward {
 		statement = statements[1]
 	}
-	var found, otherSide int64
 	var sealed []byte
+	var otherSide bool
 	place := document.Place{OrganizationID: q.OrganizationID}
-	columns := []any{&found, &place.CreatedAt, &place.ID, &sealed}
+	columns := []any{&place.CreatedAt, &place.ID, &sealed}
 	documents := make([]document.Document, 0, min(q.Limit, 100)+1)
 	err = s.Webhooks.Query(ctx, statement, args, func(scan Scan) error {
 		if err := scan(columns...); err != nil {
 			return err
 		}
 		if place.ID == "" { // not a webhook
-			otherSide, seal = found, bytes.Clone(sealed)
+			otherSide, seal = place.CreatedAt != 0, bytes.Clone(sealed)
 			return nil
 		}
 		d, err := document.Open(ctx, s.Cipher, place, sealed)
@@ -108,7 +109,7 @@ func (s *Store) list(ctx context.Context, q store.PageQuery, hash []byte) (_ sto
 	slices.SortFunc(documents, document.Compare) // UNION ALL guarantees no order
 	more, n := len(documents) > q.Limit, min(len(documents), q.Limit)
 	if q.Backward {
-		return store.Page{Webhooks: documents[len(documents)-n:], HasPrev: more, HasNext: otherSide != 0}, seal, nil
+		return store.Page{Webhooks: documents[len(documents)-n:], HasPrev: more, HasNext: otherSide}, seal, nil
 	}
-	return store.Page{Webhooks: documents[:n], HasPrev: otherSide != 0, HasNext: more}, seal, nil
+	return store.Page{Webhooks: documents[:n], HasPrev: otherSide, HasNext: more}, seal, nil
 }
