@@ -55,7 +55,10 @@ func (p place) command(args ...string) *exec.Cmd {
 	}
 	cmd := exec.CommandContext(p.t.Context(), exe, args...)
 	cmd.Dir = p.dir
-	cmd.Env = append([]string{"RUN_AS_PACKHOOKS=1", "PACKHOOKS_OPS_LISTEN=127.0.0.1:0", "PATH=" + os.Getenv("PATH"), "TMPDIR=" + filepath.Join(p.dir, "tmp"), "GOCOVERDIR=" + os.Getenv("GOCOVERDIR")}, p.env...)
+	cmd.Env = append([]string{
+		"RUN_AS_PACKHOOKS=1", "PACKHOOKS_OPS_LISTEN=127.0.0.1:0", "PATH=" + os.Getenv("PATH"), "TMPDIR=" + filepath.Join(p.dir, "tmp"),
+		"GOCOVERDIR=" + os.Getenv("GOCOVERDIR"), "GORACE=atexit_sleep_ms=10", // under -race every process ends with a sleep of a second by default
+	}, p.env...)
 	return cmd
 }
 
