@@ -45,10 +45,10 @@ type location struct {
 // pool has the settings for PostgreSQL.
 type pool struct {
 	MigrateDB        string        `group:"PostgreSQL:" name:"migrate-db" placeholder:"URL" help:"Direct URL for migrations, if --db is a connection pooler."`
-	MaxConns         int           `group:"PostgreSQL:" default:"10" help:"Maximum number of open connections."`
+	MaxConns         int           `group:"PostgreSQL:" default:"10" must:"be at least 1" help:"Maximum number of open connections."`
 	MinConns         int           `group:"PostgreSQL:" default:"0" help:"Minimum number of open connections."`
-	MaxConnLifetime  time.Duration `group:"PostgreSQL:" default:"30m" help:"Maximum lifetime of a connection."`
-	StatementTimeout time.Duration `group:"PostgreSQL:" default:"5s" help:"Maximum duration of a statement, imports excepted."`
+	MaxConnLifetime  time.Duration `group:"PostgreSQL:" default:"30m" must:"be above 0" help:"Maximum lifetime of a connection."`
+	StatementTimeout time.Duration `group:"PostgreSQL:" default:"5s" must:"be above 0" help:"Maximum duration of a statement, imports excepted."`
 
 	AllowUnverifiedTLS bool `group:"PostgreSQL:" name:"allow-unverified-tls" help:"Allow sslmode below verify-full for hosts other than loopback."`
 }
@@ -69,21 +69,18 @@ func (l *location) AfterApply() error {
 	return nil
 }
 
-// AfterApply also checks --migrate-db and the limits.
+// AfterApply also checks what is for PostgreSQL.
 func (d *database) AfterApply() error {
 	if url, ok := postgresURL(d.MigrateDB); ok {
 		d.MigrateDB = url
 	} else if d.MigrateDB != "" {
 		return errors.New("--migrate-db must be postgres://user@host/database")
 	}
-	err := checkLimits(
-		limit{"max-conns", "be at least 1", 1 <= d.MaxConns && d.MaxConns <= math.MaxInt32},
-		limit{"min-conns", "be between 0 and --max-conns", 0 <= d.MinConns && d.MinConns <= d.MaxConns},
-		limit{"max-conn-lifetime", "be above 0", d.MaxConnLifetime > 0},
-		limit{"statement-timeout", "be above 0", d.StatementTimeout > 0},
-	)
-	if err != nil {
-		return err
+	if d.MaxConns > math.MaxInt32 {
+		return fmt.Errorf("--max-conns must be at most %d", math.MaxInt32)
+	}
+	if d.MinConns < 0 || d.MinConns > d.MaxConns {
+		return errors.New("--min-conns must be between 0 and --max-conns")
 	}
 	return d.location.AfterApply()
 }
@@ -249,20 +246,4 @@ func (d *database) flag() string {
 		return ""
 	}
 	return " --db " + shellWord(d.DB)
-}
-
-// limit is a rule for the value of a flag.
-type limit struct {
-	flag, rule string
-	ok         bool
-}
-
-// checkLimits rejects unusable values, such as a 0 that would silently mean the default or no limit.
-func checkLimits(limits ...limit) error {
-	for _, l := range limits {
-		if !l.ok {
-			return fmt.Errorf("--%s must %s", l.flag, l.rule)
-		}
-	}
-	return nil
 }

@@ -114,6 +114,7 @@ func run(ctx context.Context, args []string, t *terminal) error {
 			"request_timeout": server.DefaultRequestTimeout.String(),
 		},
 		kong.ConfigureHelp(kong.HelpOptions{Compact: true}),
+		kong.WithAfterApply(checkLimits),
 	)
 	if err != nil {
 		return err
@@ -131,6 +132,27 @@ func run(ctx context.Context, args []string, t *terminal) error {
 	}
 	command.BindTo(ctx, (*context.Context)(nil))
 	return audited(command, t)
+}
+
+// checkLimits holds the flags to what their tags say that they must. It rejects unusable values, such as a 0 that would
+// silently mean the default or no limit.
+func checkLimits(command *kong.Context) error {
+	for _, flag := range command.Flags() {
+		var n float64
+		if value := flag.Target; value.CanInt() {
+			n = float64(value.Int())
+		} else if value.CanFloat() {
+			n = value.Float()
+		}
+		rule := flag.Tag.Get("must")
+		kept := map[string]bool{
+			"": true, "be at least 1": n >= 1, "be above 0": n > 0, "not be negative": n >= 0, "not be 0; below 0 is no limit": n > 0 || n < 0,
+		}
+		if !kept[rule] {
+			return fmt.Errorf("--%s must %s", flag.Name, rule)
+		}
+	}
+	return nil
 }
 
 // atFault names the command whose arguments do not parse.

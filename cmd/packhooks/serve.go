@@ -23,48 +23,26 @@ type serveCmd struct {
 	LogFormat   string     `enum:"text,json" default:"text" help:"Log format: text or json."`
 	TLSCert     string     `and:"tls" type:"existingfile" placeholder:"FILE" help:"Certificate chain (PEM), for TLS 1.2 and later."`
 	TLSKey      string     `and:"tls" type:"existingfile" placeholder:"FILE" help:"Private key of the certificate (PEM)."`
-	BehindProxy int        `placeholder:"N" help:"Number of trusted proxies that append to X-Forwarded-For. Allows plain HTTP beyond loopback."`
+	BehindProxy int        `placeholder:"N" must:"not be negative" help:"Number of trusted proxies that append to X-Forwarded-For. Allows plain HTTP beyond loopback."`
 	OpsListen   string     `default:"127.0.0.1:8081" help:"Address for /healthz, /readyz and /metrics; empty for none."`
 	Pprof       bool       `help:"Serve Go profiles below /debug/pprof/ of --ops-listen."`
 
-	Drain          time.Duration `default:"500ms" help:"How long to keep serving after a signal, with /readyz at 503, before the listener closes."`
-	Rate           float64       `default:"${rate}" help:"Sustained requests per second for each token; negative for no limit."`
-	RateBurst      int           `default:"${rate_burst}" help:"Burst of requests for each token."`
-	MaxInFlight    int           `default:"${max_in_flight}" help:"Maximum concurrent database requests; excess requests get 503."`
-	MaxInHand      int64         `default:"${max_in_hand}" help:"Maximum bytes of unwritten responses, plus 16 KiB per request; excess requests get 429 or 503."`
-	MaxConnections int           `default:"10000" help:"Maximum connections; excess ones wait."`
+	Drain          time.Duration `default:"500ms" must:"not be negative" help:"How long to keep serving after a signal, with /readyz at 503, before the listener closes."`
+	Rate           float64       `default:"${rate}" must:"not be 0; below 0 is no limit" help:"Sustained requests per second for each token; negative for no limit."`
+	RateBurst      int           `default:"${rate_burst}" must:"be at least 1" help:"Burst of requests for each token."`
+	MaxInFlight    int           `default:"${max_in_flight}" must:"be at least 1" help:"Maximum concurrent database requests; excess requests get 503."`
+	MaxInHand      int64         `default:"${max_in_hand}" must:"be at least 1" help:"Maximum bytes of unwritten responses, plus 16 KiB per request; excess requests get 429 or 503."`
+	MaxConnections int           `default:"10000" must:"be at least 1" help:"Maximum connections; excess ones wait."`
 
-	RequestTimeout time.Duration `default:"${request_timeout}" help:"Timeout of the database for a request, which then gets 503."`
-	ReadTimeout    time.Duration `default:"10s" help:"Timeout for reading a request; half of it for the headers."`
-	WriteTimeout   time.Duration `default:"30s" help:"Timeout for writing a response."`
-	IdleTimeout    time.Duration `default:"2m" help:"Timeout of idle connections."`
+	RequestTimeout time.Duration `default:"${request_timeout}" must:"be above 0" help:"Timeout of the database for a request, which then gets 503."`
+	ReadTimeout    time.Duration `default:"10s" must:"be above 0" help:"Timeout for reading a request; half of it for the headers."`
+	WriteTimeout   time.Duration `default:"30s" must:"be above 0" help:"Timeout for writing a response."`
+	IdleTimeout    time.Duration `default:"2m" must:"be above 0" help:"Timeout of idle connections."`
 	connections    chan struct{}
 	certificate    certificate
 
-	MaxHeaderBytes int `default:"16384" help:"Maximum size of request line and headers."`
+	MaxHeaderBytes int `default:"16384" must:"be at least 1" help:"Maximum size of request line and headers."`
 	database
-}
-
-// AfterApply is called by kong once the flags are there.
-func (c *serveCmd) AfterApply() error {
-	err := checkLimits(
-		limit{"drain", "not be negative", c.Drain >= 0},
-		limit{"rate", "not be 0; below 0 is no limit", c.Rate > 0 || c.Rate < 0},
-		limit{"rate-burst", "be at least 1", c.RateBurst >= 1},
-		limit{"max-in-flight", "be at least 1", c.MaxInFlight >= 1},
-		limit{"max-in-hand", "be at least 1", c.MaxInHand >= 1},
-		limit{"max-connections", "be at least 1", c.MaxConnections >= 1},
-		limit{"behind-proxy", "not be negative", c.BehindProxy >= 0},
-		limit{"request-timeout", "be above 0", c.RequestTimeout > 0},
-		limit{"read-timeout", "be above 0", c.ReadTimeout > 0},
-		limit{"write-timeout", "be above 0", c.WriteTimeout > 0},
-		limit{"idle-timeout", "be above 0", c.IdleTimeout > 0},
-		limit{"max-header-bytes", "be at least 1", c.MaxHeaderBytes >= 1},
-	)
-	if err != nil {
-		return err
-	}
-	return c.database.AfterApply()
 }
 
 func (c *serveCmd) Run(ctx context.Context, t *terminal) error {
