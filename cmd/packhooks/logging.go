@@ -18,9 +18,8 @@ const queuedLines = 4096
 
 // logQueue buffers the log, so that a slow or stopped reader of standard error loses lines and never blocks requests.
 type logQueue struct {
-	lines   chan []byte
+	lines   chan []byte // nil is its end
 	dropped atomic.Int64
-	stop    chan struct{}
 	done    chan struct{}
 }
 
@@ -34,7 +33,7 @@ func newLogger(w io.Writer, format string, level slog.Level) (*slog.Logger, *log
 		return slog.NewTextHandler(w, options)
 	}
 	signal.Ignore(syscall.SIGPIPE) // would end the process when standard error is closed
-	q := &logQueue{lines: make(chan []byte, queuedLines), stop: make(chan struct{}), done: make(chan struct{})}
+	q := &logQueue{lines: make(chan []byte, queuedLines), done: make(chan struct{})}
 	go q.drain(w, slog.New(handler(w)))
 	return slog.New(traceHandler{handler(q)}), q
 }
@@ -53,7 +52,7 @@ func (q *logQueue) Write(line []byte) (int, error) {
 func (q *logQueue) drain(w io.Writer, direct *slog.Logger) {
 	defer close(q.done)
 	var reported int64
-	write := func(line []byte) {
+	for line := <-q.lines; line != nil; line = <-q.lines {
 		if _, err := w.Write(line); err != nil {
 			q.dropped.Add(1)
 		} else if n := q.dropped.Load(); n > reported {
@@ -61,22 +60,11 @@ func (q *logQueue) drain(w io.Writer, direct *slog.Logger) {
 			reported = n
 		}
 	}
-	for {
-		select {
-		case line := <-q.lines:
-			write(line)
-		case <-q.stop:
-			for len(q.lines) > 0 {
-				write(<-q.lines)
-			}
-			return
-		}
-	}
 }
 
 // close waits up to a second for queued lines.
 func (q *logQueue) close() {
-	close(q.stop)
+	go func() { q.lines <- nil }()
 	select {
 	case <-q.done:
 	case <-time.After(time.Second):
