@@ -3,6 +3,7 @@ package main
 import (
 	"bufio"
 	"bytes"
+	"cmp"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -41,20 +42,17 @@ func readRows(contract *document.Contract, input io.Reader, whole bool) (feed, e
 	case bytes.HasPrefix(mark, []byte("\xff\xfe")), bytes.HasPrefix(mark, []byte("\xfe\xff")), bytes.IndexByte(mark, 0) >= 0:
 		return nil, hint(errors.New("the input is UTF-16"), "iconv -f UTF-16 -t UTF-8 converts it")
 	}
-	input = start
 	head := new(bytes.Buffer)
-	peek := json.NewDecoder(io.TeeReader(io.LimitReader(input, maxRow), head))
+	peek := json.NewDecoder(io.TeeReader(io.LimitReader(start, maxRow), head))
 	first, err := peek.Token()
 	if errors.Is(err, io.EOF) {
 		return nil, hint(errors.New("the input is empty"), "a list without webhooks is []")
 	}
 	page := first == json.Delim('{') && beginsPage(contract, peek)
-	input = io.MultiReader(head, input)
+	input = io.MultiReader(head, start)
 	switch {
-	case first == json.Delim('['):
-		return func(emit func(row) error) error { return readWholeArray(boundedDecoder(input), emit) }, nil
-	case page:
-		return func(emit func(row) error) error { return readPage(boundedDecoder(input), whole, emit) }, nil
+	case page || first == json.Delim('['):
+		return func(emit func(row) error) error { return readValue(boundedDecoder(input), page, whole, emit) }, nil
 	case whole:
 		return nil, hint(errors.New("--replace does not accept NDJSON: truncated input would look complete"), "packhooks export --output json writes an array")
 	}
@@ -99,8 +97,10 @@ func readLines(input io.Reader, emit func(row) error) error {
 	return nil
 }
 
+var errEnd = errors.New("unexpected end of input")
+
 // bounded limits what a json.Decoder buffers, so the size of one value. A Decoder reads more only if its buffer lacks the
-// next token or value.
+// next token or value. The end is errEnd, which a Decoder passes on.
 type bounded struct {
 	io.Reader
 	decoder *json.Decoder
@@ -120,31 +120,43 @@ func (b *bounded) Read(p []byte) (int, error) {
 	}
 	n, err := b.Reader.Read(p[:min(int64(len(p)), left)])
 	b.read += int64(n)
+	if errors.Is(err, io.EOF) {
+		err = errEnd
+	}
 	return n, err
 }
 
-func readWholeArray(decoder *json.Decoder, emit func(row) error) error {
-	if err := readArray(decoder, emit); err != nil {
+// readValue reads an array or a page, and nothing after it.
+func readValue(decoder *json.Decoder, page, whole bool, emit func(row) error) (err error) {
+	if page {
+		err = readPage(decoder, whole, emit)
+	} else {
+		err = readArray(decoder, emit)
+	}
+	if err != nil {
 		return err
 	}
-	return expectEnd(decoder)
+	if _, err := decoder.Token(); !errors.Is(err, errEnd) {
+		return errors.New("unexpected data after the value")
+	}
+	return nil
 }
 
 func readArray(decoder *json.Decoder, emit func(row) error) error {
-	if err := expect(decoder, '['); err != nil {
-		return err
+	if start, err := decoder.Token(); err != nil || start != json.Delim('[') {
+		return cmp.Or(err, errors.New(`"[" expected`))
 	}
 	r := row{places: "[%d]"}
 	for ; decoder.More(); r.number++ {
 		r.data = r.data[:0]
 		if err := decoder.Decode((*json.RawMessage)(&r.data)); err != nil {
-			return fmt.Errorf("%s: %w", r.place(r.number), inWords(err))
+			return fmt.Errorf("%s: %w", r.place(r.number), err)
 		}
 		if err := emit(r); err != nil {
 			return err
 		}
 	}
-	if err := expect(decoder, ']'); err != nil {
+	if _, err := decoder.Token(); err != nil {
 		return fmt.Errorf("%s: %w", r.place(r.number), err)
 	}
 	return nil
@@ -152,9 +164,6 @@ func readArray(decoder *json.Decoder, emit func(row) error) error {
 
 // readPage reads a WebhookPage whose data may be of any length.
 func readPage(decoder *json.Decoder, whole bool, emit func(row) error) error {
-	if err := expect(decoder, '{'); err != nil {
-		return err
-	}
 	listing, err := api.LoadListing()
 	if err != nil {
 		return err
@@ -162,10 +171,11 @@ func readPage(decoder *json.Decoder, whole bool, emit func(row) error) error {
 	linksName, _, _ := strings.Cut(listing.Next, ".")
 	var links serverapi.PageLinks
 	seen := map[string]bool{}
+	_, _ = decoder.Token() // the brace that readRows has seen
 	for decoder.More() {
 		token, err := decoder.Token()
 		if err != nil {
-			return inWords(err)
+			return err
 		}
 		name, _ := token.(string)
 		switch {
@@ -179,14 +189,14 @@ func readPage(decoder *json.Decoder, whole bool, emit func(row) error) error {
 			err = decoder.Decode(new(json.RawMessage))
 		}
 		if err != nil {
-			return fmt.Errorf("%s: %w", name, inWords(err))
+			return fmt.Errorf("%s: %w", name, err)
 		}
 		seen[name] = true
 	}
-	if err := expect(decoder, '}'); err != nil {
-		return err
-	}
+	_, err = decoder.Token()
 	switch {
+	case err != nil:
+		return err
 	case !seen[listing.Items]:
 		return fmt.Errorf("not an array, NDJSON or a page: it has no %q", listing.Items)
 	case whole && !seen[linksName]:
@@ -194,29 +204,5 @@ func readPage(decoder *json.Decoder, whole bool, emit func(row) error) error {
 	case whole && (links.Prev != nil || links.Next != nil):
 		return errors.New("the page is not the whole list: it links to other pages")
 	}
-	return expectEnd(decoder)
-}
-
-// expect reads one delimiter.
-func expect(decoder *json.Decoder, delimiter json.Delim) error {
-	token, err := decoder.Token()
-	if err == nil && token != delimiter {
-		err = fmt.Errorf("%q expected", delimiter)
-	}
-	return inWords(err)
-}
-
-func expectEnd(decoder *json.Decoder) error {
-	if _, err := decoder.Token(); !errors.Is(err, io.EOF) {
-		return errors.New("unexpected data after the value")
-	}
 	return nil
-}
-
-// inWords replaces io.EOF within a value.
-func inWords(err error) error {
-	if errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) {
-		return errors.New("unexpected end of input")
-	}
-	return err
 }
