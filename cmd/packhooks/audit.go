@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -92,17 +93,13 @@ func (l *location) place() *location { return l }
 
 // openAuditLog returns nil if the log belongs next to a database that does not exist yet.
 func (l *location) openAuditLog(t *terminal) (io.WriteCloser, error) {
-	path := l.AuditLog
-	if path == "-" {
+	switch {
+	case l.AuditLog == "-":
 		return nopCloser{t.Err}, nil
+	case l.AuditLog == "" && !l.beside():
+		return nil, nil
 	}
-	if path == "" {
-		if !l.beside() {
-			return nil, nil
-		}
-		path = l.DB + ".audit"
-	}
-	f, err := os.OpenFile(path, os.O_WRONLY|os.O_APPEND|os.O_CREATE, 0o600)
+	f, err := os.OpenFile(cmp.Or(l.AuditLog, l.DB+".audit"), os.O_WRONLY|os.O_APPEND|os.O_CREATE, 0o600)
 	if err != nil {
 		return nil, err
 	}

@@ -96,20 +96,31 @@ func postgresURL(text string) (string, bool) {
 	return scheme + "://" + rest, ok && (scheme == "postgres" || scheme == "postgresql")
 }
 
+// remedies are the next steps after errors of a store.
+var remedies = []struct {
+	err  error
+	hint string
+}{
+	{store.ErrIncomplete, "restore database, tokens and keyset from the same backup; packhooks init creates a new database for an existing keyset"},
+	{postgres.ErrUnverifiedTLS, "add sslmode=verify-full, and sslrootcert=FILE for a private CA; or pass --allow-unverified-tls"},
+	{store.ErrWrongKey, "restore database and keyset from the same backup, or choose the right keyset with --keyset-file"},
+	{store.ErrSchemaTooOld, "packhooks migrate brings it up to date"},
+	{store.ErrDamaged, "restore the database from a backup"},
+}
+
+func withRemedy(err error) error {
+	for _, remedy := range remedies {
+		if errors.Is(err, remedy.err) {
+			return hint(err, "%s", remedy.hint)
+		}
+	}
+	return err
+}
+
 // open opens the database. If no part of an SQLite database exists, it creates one with its keyset.
 func (d *database) open(ctx context.Context) (store.Store, error) {
 	db, err := d.openOrMake(ctx)
-	switch {
-	case errors.Is(err, store.ErrIncomplete):
-		return nil, hint(err, "restore database, tokens and keyset from the same backup; packhooks init creates a new database for an existing keyset")
-	case errors.Is(err, postgres.ErrUnverifiedTLS):
-		return nil, hint(err, "add sslmode=verify-full, and sslrootcert=FILE for a private CA; or pass --allow-unverified-tls")
-	case errors.Is(err, store.ErrWrongKey):
-		return nil, hint(err, "restore database and keyset from the same backup, or choose the right keyset with --keyset-file")
-	case errors.Is(err, store.ErrSchemaTooOld):
-		return nil, hint(err, "packhooks migrate brings it up to date")
-	}
-	return db, explainDamage(err)
+	return db, withRemedy(err)
 }
 
 func (d *database) openOrMake(ctx context.Context) (store.Store, error) {
@@ -183,14 +194,7 @@ func (d *database) use(ctx context.Context, do func(store.Store) error) error {
 		return err
 	}
 	defer func() { _ = db.Close() }()
-	return explainDamage(do(db))
-}
-
-func explainDamage(err error) error {
-	if errors.Is(err, store.ErrDamaged) {
-		return hint(err, "restore the database from a backup")
-	}
-	return err
+	return withRemedy(do(db))
 }
 
 // useExisting is use for commands that need an existing database: a misspelt path should not create one.

@@ -94,27 +94,23 @@ func inJSON(webhooks iter.Seq2[client.Webhook, error], secrets bool) iter.Seq2[[
 // writeJSON streams an array or NDJSON. After an error it leaves the array unclosed, so that it does not parse.
 func writeJSON(out io.Writer, webhooks iter.Seq2[[]byte, error], array bool) error {
 	buffered := bufio.NewWriterSize(out, 64<<10)
-	opening, closing := "", "\n"
+	before, after, end := "", "\n", ""
 	if array {
-		opening, closing = "[\n", ""
+		before, after, end = "[\n", "", "[]\n"
 	}
 	for data, err := range webhooks {
 		if err != nil {
 			return errors.Join(err, buffered.Flush())
 		}
-		_, _ = buffered.WriteString(opening)
-		if array {
-			opening = ",\n"
-		}
+		_, _ = buffered.WriteString(before)
 		_, _ = buffered.Write(data)
-		if _, err := buffered.WriteString(closing); err != nil {
+		if _, err := buffered.WriteString(after); err != nil {
 			return err
 		}
+		if array {
+			before, end = ",\n", "\n]\n"
+		}
 	}
-	if array && opening == "[\n" {
-		_, _ = buffered.WriteString("[]\n")
-	} else if array {
-		_, _ = buffered.WriteString("\n]\n")
-	}
+	_, _ = buffered.WriteString(end)
 	return buffered.Flush()
 }
