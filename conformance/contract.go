@@ -28,6 +28,8 @@ type contract struct {
 	paging        paging
 	organization  *openapi3.Parameter
 	size, cursor  *openapi3.Parameter // nil when there is none
+	least, most   int                 // page size; 0 without a parameter for it
+	usual         int                 // page size when none is asked for
 	header        string              // that the token is sent in; empty when there is none
 	scheme        string              // that the header's value begins with
 	passwords     []string            // names of secret properties
@@ -144,6 +146,10 @@ func (k *contract) findParameters(*openapi3.T) error {
 		return fmt.Errorf("x-paging names the parameter %q, which is not declared with a minimum and a maximum", k.paging.SizeParameter)
 	case k.paging.CursorParameter != "" && k.cursor == nil:
 		return fmt.Errorf("x-paging names the parameter %q, which is not declared", k.paging.CursorParameter)
+	case k.size != nil:
+		schema := k.size.Schema.Value
+		k.least, k.most = int(*schema.Min), int(*schema.Max)
+		k.usual, _ = strconv.Atoi(fmt.Sprint(schema.Default))
 	}
 	return nil
 }
@@ -175,22 +181,6 @@ var parameter = regexp.MustCompile(`\{.*\}`)
 // listPath is the list's path, below the base, for an organization.
 func (k *contract) listPath(organization string) string {
 	return parameter.ReplaceAllLiteralString(k.path, url.PathEscape(organization))
-}
-
-// bounds returns the least, the most and the default page size, 0 where there is no parameter for it.
-func (k *contract) bounds() (least, most, usual int) {
-	if k.size == nil {
-		return 0, 0, 0
-	}
-	schema := k.size.Schema.Value
-	usual, _ = strconv.Atoi(fmt.Sprint(schema.Default))
-	return int(*schema.Min), int(*schema.Max), usual
-}
-
-// promise returns the text of an x-promise.
-func (k *contract) promise(name string) string {
-	text, _ := child(k.listing.Extensions["x-promise"], name).(string)
-	return strings.Join(strings.Fields(text), " ")
 }
 
 // locate turns what a check is about, "next" or "operation/responses/403", into a JSON pointer (RFC 6901), and says

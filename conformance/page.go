@@ -134,16 +134,15 @@ func get(value any, place string) any {
 
 func set(object map[string]any, place string, value any) {
 	name, below, nested := strings.Cut(place, ".")
-	if !nested {
-		object[name] = value
-		return
+	if nested {
+		inner, ok := object[name].(map[string]any)
+		if !ok {
+			inner = map[string]any{}
+		}
+		set(inner, below, value)
+		value = inner
 	}
-	inner, ok := object[name].(map[string]any)
-	if !ok {
-		inner = map[string]any{}
-		object[name] = inner
-	}
-	set(inner, below, value)
+	object[name] = value
 }
 
 func keys(value any) string {

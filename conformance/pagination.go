@@ -108,7 +108,7 @@ func exactEnds(_ context.Context, s *session) error {
 }
 
 func smallPages(ctx context.Context, s *session) error {
-	least, _, _ := s.contract.bounds()
+	least := s.contract.least
 	err := s.pageOf(ctx, s.sizeQuery(least), least)
 	if err == nil {
 		err = s.pageOf(ctx, s.sizeQuery(least+1), least+1)
@@ -117,8 +117,7 @@ func smallPages(ctx context.Context, s *session) error {
 }
 
 func defaultPage(ctx context.Context, s *session) error {
-	_, _, size := s.contract.bounds()
-	return s.pageOf(ctx, "", size)
+	return s.pageOf(ctx, "", s.contract.usual)
 }
 
 // pageOf fails unless the page has at most size webhooks and reports that size, if any.

@@ -64,8 +64,7 @@ func (s *session) request(text string) (*http.Request, error) {
 		"{scheme} ", k.scheme, "{none}", "",
 	}
 	if k.size != nil {
-		least, most, _ := k.bounds()
-		pairs = append(pairs, "{size}", k.size.Name, "{under}", fmt.Sprint(least-1), "{over}", fmt.Sprint(most+1))
+		pairs = append(pairs, "{size}", k.size.Name, "{under}", fmt.Sprint(k.least-1), "{over}", fmt.Sprint(k.most+1))
 	}
 	if k.cursor != nil {
 		pairs = append(pairs, "{cursor}", k.cursor.Name, "{long}", tooLong(k.cursor), "{turned}", s.turnedCursor())

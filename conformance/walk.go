@@ -31,7 +31,7 @@ func (s *session) walkAll(ctx context.Context) {
 	s.plain = s.walk(ctx, "", probe)
 	s.small, s.large = &walk{err: errNoSize}, &walk{err: errNoSize}
 	if s.contract.size != nil {
-		least, most, _ := s.contract.bounds()
+		least, most := s.contract.least, s.contract.most
 		s.large = s.walk(ctx, s.sizeQuery(most), s.cfg.MaxPages)
 		size := min(max(least, len(s.plain.webhooks)/7), max(least, most-1))
 		s.small = s.walk(ctx, s.sizeQuery(size), probe)

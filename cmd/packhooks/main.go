@@ -3,7 +3,7 @@
 //
 //	packhooks serve --demo
 //
-// Each command has its own file; packhooks COMMAND --help is the reference. The environment variable PACKHOOKS_NAME sets
+// A file has a command or those that belong together; packhooks COMMAND --help is the reference. The environment variable PACKHOOKS_NAME sets
 // the default of --name, except for flags where a forgotten variable would be dangerous.
 package main
 
@@ -15,6 +15,8 @@ import (
 	"io"
 	"os"
 	"os/signal"
+	"runtime"
+	"runtime/debug"
 	"syscall"
 	"time"
 
@@ -162,4 +164,23 @@ func atFault(err error) string {
 		return "packhooks"
 	}
 	return cmp.Or(parse.Context.Selected(), parse.Context.Model.Node).FullPath()
+}
+
+type versionCmd struct{}
+
+func (versionCmd) Run(t *terminal) error {
+	_, err := fmt.Fprintln(t.Out, versionLine())
+	return err
+}
+
+func versionLine() string {
+	return fmt.Sprintf("packhooks %s (%s, %s/%s)", version(), runtime.Version(), runtime.GOOS, runtime.GOARCH)
+}
+
+// version is the module version, or a pseudo-version made from the commit.
+func version() string {
+	if info, ok := debug.ReadBuildInfo(); ok && info.Main.Version != "" {
+		return info.Main.Version
+	}
+	return "(devel)"
 }
