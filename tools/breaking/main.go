@@ -7,9 +7,11 @@
 package main
 
 import (
+	"cmp"
 	"encoding/json"
 	"fmt"
 	"io"
+	"iter"
 	"maps"
 	"os"
 	"regexp"
@@ -37,15 +39,9 @@ func main() {
 
 func run(out io.Writer, releasedPath, currentPath, changelogPath string) error {
 	released, err := read(releasedPath)
-	if err != nil {
-		return err
-	}
-	current, err := read(currentPath)
-	if err != nil {
-		return err
-	}
-	changelog, err := os.ReadFile(changelogPath)
-	if err != nil {
+	current, err2 := read(currentPath)
+	changelog, err3 := os.ReadFile(changelogPath)
+	if err := cmp.Or(err, err2, err3); err != nil {
 		return err
 	}
 	c, err := compare(released, current)
@@ -53,14 +49,12 @@ func run(out io.Writer, releasedPath, currentPath, changelogPath string) error {
 		return fmt.Errorf("comparing the contracts: %w", err)
 	}
 	c.print(out)
-	return c.validate(version(released), version(current), string(changelog))
+	return c.validate(released.GetVersion(), current.GetVersion(), string(changelog))
 }
 
 func read(path string) (*load.SpecInfo, error) {
 	return load.NewSpecInfo(openapi3.NewLoader(), load.NewSource(path), load.WithFlattenAllOf(), load.WithFlattenParams())
 }
-
-func version(s *load.SpecInfo) string { return "v" + s.GetVersion() }
 
 // raised are the changes that oasdiff takes for harmless and that break a program all the same: one that reads the
 // field or the header, calls the operation by its generated name, sends Accept, or tells errors apart.
@@ -103,10 +97,14 @@ func compare(released, current *load.SpecInfo) (change, error) {
 	}
 	rules := checker.NewConfig(checker.GetAllChecks(), checker.WithSeverityLevels(raised))
 	for _, found := range checker.CheckBackwardCompatibilityUntilLevel(rules, d, sources, checker.INFO) {
-		if found.GetSection() == "info" {
-			continue // the version rules below are stricter
+		text := fmt.Sprintf("%s [%s]", found.GetUncolorizedText(checker.NewDefaultLocalizer()), found.GetId())
+		switch {
+		case found.GetSection() == "info": // the version rules below are stricter
+		case found.GetLevel() >= checker.WARN: // a warning is of what breaks some clients
+			c.breaking = append(c.breaking, text)
+		default:
+			c.additive = append(c.additive, text)
 		}
-		c.add(found)
 	}
 	if d.ServersDiff != nil {
 		for _, url := range d.ServersDiff.Deleted {
@@ -148,20 +146,17 @@ func pledges(doc, other *openapi3.T) map[string]string {
 			}
 		}
 	}
-	if doc.Components != nil {
-		for kind, names := range map[string][]string{
-			"schema": keys(doc.Components.Schemas), "parameter": keys(doc.Components.Parameters), "header": keys(doc.Components.Headers),
-			"response": keys(doc.Components.Responses), "security scheme": keys(doc.Components.SecuritySchemes),
-		} {
-			for _, name := range names {
-				all["component: "+kind+" "+name] = ""
-			}
+	components := cmp.Or(doc.Components, &openapi3.Components{})
+	for kind, names := range map[string]iter.Seq[string]{
+		"schema": maps.Keys(components.Schemas), "parameter": maps.Keys(components.Parameters), "header": maps.Keys(components.Headers),
+		"response": maps.Keys(components.Responses), "security scheme": maps.Keys(components.SecuritySchemes),
+	} {
+		for name := range names {
+			all["component: "+kind+" "+name] = ""
 		}
 	}
 	return all
 }
-
-func keys[V any](m map[string]V) []string { return slices.Collect(maps.Keys(m)) }
 
 // comparePledges leaves removed headers to oasdiff, and all that is new but promises.
 func (c *change) comparePledges(released, current map[string]string) {
@@ -182,16 +177,6 @@ func (c *change) comparePledges(released, current map[string]string) {
 	}
 }
 
-// add counts warnings as breaking: oasdiff warns of what breaks some clients.
-func (c *change) add(found checker.Change) {
-	text := fmt.Sprintf("%s [%s]", found.GetUncolorizedText(checker.NewDefaultLocalizer()), found.GetId())
-	if found.GetLevel() >= checker.WARN {
-		c.breaking = append(c.breaking, text)
-	} else {
-		c.additive = append(c.additive, text)
-	}
-}
-
 func (c change) print(out io.Writer) {
 	for _, text := range c.breaking {
 		fmt.Fprintln(out, "breaking:", text)
@@ -204,21 +189,20 @@ func (c change) print(out io.Writer) {
 	}
 }
 
-func (c change) changed() bool { return len(c.diff)+len(c.breaking)+len(c.additive) > 0 }
-
 // validate says which version and which entry of the changelog are missing.
 func (c change) validate(released, current, changelog string) error {
+	changed := len(c.diff)+len(c.breaking)+len(c.additive) > 0
 	switch {
-	case !semver.IsValid(current):
-		return fmt.Errorf("info.version %q is not a semantic version", current[1:])
-	case semver.Compare(current, released) < 0:
-		return fmt.Errorf("info.version %s is below the released %s", current[1:], released[1:])
-	case len(c.breaking) > 0 && semver.Compare(semver.Major(current), semver.Major(released)) <= 0:
-		return fmt.Errorf("a breaking change needs a new major version: info.version is %s, released is %s", current[1:], released[1:])
-	case c.changed() && current == released:
-		return fmt.Errorf("the contract changed: raise info.version above the released %s, and say how in a section \"## Contract X.Y.Z\" of CHANGELOG.md", released[1:])
-	case c.changed() && !hasEntry(changelog, current[1:]):
-		return fmt.Errorf("the contract changed: CHANGELOG.md needs a section %q that says how", "## Contract "+current[1:])
+	case !semver.IsValid("v" + current):
+		return fmt.Errorf("info.version %q is not a semantic version", current)
+	case semver.Compare("v"+current, "v"+released) < 0:
+		return fmt.Errorf("info.version %s is below the released %s", current, released)
+	case len(c.breaking) > 0 && semver.Compare(semver.Major("v"+current), semver.Major("v"+released)) <= 0:
+		return fmt.Errorf("a breaking change needs a new major version: info.version is %s, released is %s", current, released)
+	case changed && current == released:
+		return fmt.Errorf("the contract changed: raise info.version above the released %s, and say how in a section \"## Contract X.Y.Z\" of CHANGELOG.md", released)
+	case changed && !hasEntry(changelog, current):
+		return fmt.Errorf("the contract changed: CHANGELOG.md needs a section %q that says how", "## Contract "+current)
 	}
 	return nil
 }
