@@ -75,8 +75,7 @@ func Run(ctx context.Context, cfg Config) (*Report, error) {
 	}
 	limited, cancel := context.WithTimeout(ctx, s.cfg.Timeout)
 	defer cancel()
-	report := s.run(limited)
-	return report, ctx.Err()
+	return s.run(limited), ctx.Err()
 }
 
 func (cfg Config) withDefaults() Config {

@@ -105,11 +105,9 @@ func (r *Report) Write(out io.Writer, format string) error {
 			c.writeLine(&b)
 		}
 	case "json":
-		text, err := json.MarshalIndent(r, "", "  ")
-		if err == nil {
-			_, err = fmt.Fprintf(out, "%s\n", text)
-		}
-		return err
+		e := json.NewEncoder(out)
+		e.SetIndent("", "  ")
+		return e.Encode(r)
 	case "junit":
 		return r.writeJUnit(out)
 	case "github":
