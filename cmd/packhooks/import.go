@@ -122,10 +122,7 @@ func interruptible(ctx context.Context, input io.Reader) io.Reader {
 
 // write imports rows. An error names the row.
 func (c *importCmd) write(ctx context.Context, t *terminal, contract *document.Contract, name string, bar *progressbar.ProgressBar, rows feed) error {
-	reader := rowReader{
-		contract: contract, most: c.Max, strict: c.Strict, empty: c.Empty || !c.Replace,
-		seed: maphash.MakeSeed(), seen: map[uint64]uint32{}, unknown: map[string]int{},
-	}
+	reader := rowReader{importCmd: c, contract: contract, seed: maphash.MakeSeed(), seen: map[uint64]uint32{}, unknown: map[string]int{}}
 	var result store.ImportResult
 	opts := store.ImportOptions{Replace: c.Replace}
 	out := bufio.NewWriter(t.Out)
@@ -162,10 +159,8 @@ func (c *importCmd) write(ctx context.Context, t *terminal, contract *document.C
 
 // rowReader parses rows. It remembers each id by its hash only: a million ids would take a hundred megabytes.
 type rowReader struct {
+	*importCmd
 	contract *document.Contract
-	most     int
-	strict   bool
-	empty    bool           // allow input without webhooks
 	unknown  map[string]int // number of webhooks by unknown property
 	seed     maphash.Seed
 	seen     map[uint64]uint32
@@ -181,7 +176,7 @@ func (rr *rowReader) webhooks(rows feed) iter.Seq2[document.Document, error] {
 		go func() {
 			defer close(ready)
 			failed = rows(func(r row) error {
-				d, err := rr.read(r)
+				d, err := rr.parse(r)
 				if err != nil {
 					return err
 				}
@@ -192,7 +187,7 @@ func (rr *rowReader) webhooks(rows feed) iter.Seq2[document.Document, error] {
 					return errStopped
 				}
 			})
-			if failed == nil && len(rr.seen) == 0 && !rr.empty {
+			if failed == nil && len(rr.seen) == 0 && rr.Replace && !rr.Empty {
 				failed = hint(errors.New("the input has no webhooks: --replace would remove all"), "pass --allow-empty to remove them")
 			}
 		}()
@@ -209,9 +204,9 @@ func (rr *rowReader) webhooks(rows feed) iter.Seq2[document.Document, error] {
 
 var errStopped = errors.New("the import has ended")
 
-func (rr *rowReader) read(r row) (document.Document, error) {
-	if len(rr.seen) >= rr.most {
-		return document.Document{}, hint(fmt.Errorf("more than %d webhooks", rr.most), "--max-webhooks allows more")
+func (rr *rowReader) parse(r row) (document.Document, error) {
+	if len(rr.seen) >= rr.Max {
+		return document.Document{}, hint(fmt.Errorf("more than %d webhooks", rr.Max), "--max-webhooks allows more")
 	}
 	d, unknown, err := rr.contract.Parse(r.data)
 	if errors.Is(err, secret.ErrMasked) {
@@ -219,7 +214,7 @@ func (rr *rowReader) read(r row) (document.Document, error) {
 	} else if err != nil && len(unknown) > 0 {
 		err = fmt.Errorf("%w; the contract has no %q", err, unknown)
 	}
-	if err == nil && rr.strict && len(unknown) > 0 {
+	if err == nil && rr.Strict && len(unknown) > 0 {
 		err = fmt.Errorf("%s: unknown property", unknown[0])
 	}
 	if err != nil {

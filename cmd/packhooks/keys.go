@@ -27,12 +27,7 @@ type keysCmd struct {
 type keysetFile struct{ location }
 
 // AfterApply is called by kong once the flags are there.
-func (k *keysetFile) AfterApply() error {
-	if err := k.location.AfterApply(); err != nil {
-		return err
-	}
-	return k.needKeysetFile()
-}
+func (k *keysetFile) AfterApply() error { return cmp.Or(k.location.AfterApply(), k.needKeysetFile()) }
 
 func (l *location) needKeysetFile() error {
 	if l.KeysetFile == "" && (l.postgres() || os.Getenv(keysetVariable) != "") {

@@ -86,14 +86,10 @@ func (m *metrics) watch(c *serveCmd, log *logQueue, db store.Store) {
 	m.gauge("connections", "Open client connections.", func() float64 { return float64(len(c.connections)) }, nil)
 	m.gauge("connections_max", "Maximum open client connections.", func() float64 { return float64(cap(c.connections)) }, nil)
 	if c.TLSCert != "" {
-		m.gauge("tls_certificate_expiry_timestamp_seconds", "When the served certificate expires.", func() float64 {
-			return seconds(c.certificate.notAfter())
-		}, nil)
+		m.gauge("tls_certificate_expiry_timestamp_seconds", "When the served certificate expires.", seconds(c.certificate.notAfter), nil)
 	}
 	if !c.keys.Modified().IsZero() {
-		m.gauge("keyset_modified_timestamp_seconds", "When the keyset file was last changed; the primary key is at least that old.", func() float64 {
-			return seconds(c.keys.Modified())
-		}, nil)
+		m.gauge("keyset_modified_timestamp_seconds", "When the keyset file was last changed; the primary key is at least that old.", seconds(c.keys.Modified), nil)
 	}
 	for i, pool := range db.Status().Pools {
 		now := func(value func(store.Pool) float64) func() float64 {
@@ -108,4 +104,6 @@ func (m *metrics) watch(c *serveCmd, log *logQueue, db store.Store) {
 	}
 }
 
-func seconds(t time.Time) float64 { return float64(t.UnixMilli()) / 1000 }
+func seconds(at func() time.Time) func() float64 {
+	return func() float64 { return float64(at().UnixMilli()) / 1000 }
+}

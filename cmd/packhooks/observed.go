@@ -25,31 +25,20 @@ type observedStore struct {
 	listed, authenticated atomic.Int64 // when this last succeeded, in Unix nanoseconds
 }
 
-func (s *observedStore) ListWebhooks(ctx context.Context, q store.PageQuery) (page store.Page, err error) {
-	err = s.call(ctx, "list_webhooks", &s.listed, func(ctx context.Context) error {
-		page, err = s.Store.ListWebhooks(ctx, q)
-		return err
-	})
-	return page, err
+func (s *observedStore) ListWebhooks(ctx context.Context, q store.PageQuery) (store.Page, error) {
+	return observe(ctx, s, "list_webhooks", &s.listed, func(ctx context.Context) (store.Page, error) { return s.Store.ListWebhooks(ctx, q) })
 }
 
-func (s *observedStore) ListGranted(ctx context.Context, g store.Grant, q store.PageQuery) (page store.Page, err error) {
-	err = s.call(ctx, "list_webhooks", &s.listed, func(ctx context.Context) error {
-		page, err = s.granted.ListGranted(ctx, g, q)
-		return err
-	})
+func (s *observedStore) ListGranted(ctx context.Context, g store.Grant, q store.PageQuery) (store.Page, error) {
+	page, err := observe(ctx, s, "list_webhooks", &s.listed, func(ctx context.Context) (store.Page, error) { return s.granted.ListGranted(ctx, g, q) })
 	if err == nil {
 		s.authenticated.Store(s.listed.Load())
 	}
 	return page, err
 }
 
-func (s *observedStore) Authenticate(ctx context.Context, token string) (grant store.Grant, err error) {
-	err = s.call(ctx, "authenticate", &s.authenticated, func(ctx context.Context) error {
-		grant, err = s.Store.Authenticate(ctx, token)
-		return err
-	})
-	return grant, err
+func (s *observedStore) Authenticate(ctx context.Context, token string) (store.Grant, error) {
+	return observe(ctx, s, "authenticate", &s.authenticated, func(ctx context.Context) (store.Grant, error) { return s.Store.Authenticate(ctx, token) })
 }
 
 // answering reports whether requests succeeded within the last second. Then a probe need not use a connection.
@@ -60,42 +49,43 @@ func (s *observedStore) answering() bool {
 // Ready also looks up a token that does not exist.
 func (s *observedStore) Ready(ctx context.Context) error {
 	var ignored atomic.Int64
-	return s.call(ctx, "ready", &ignored, func(ctx context.Context) error {
-		err := s.Store.Ready(ctx)
-		if err == nil {
-			_, err = s.Store.Authenticate(ctx, store.NewToken())
+	_, err := observe(ctx, s, "ready", &ignored, func(ctx context.Context) (store.Grant, error) {
+		if err := s.Store.Ready(ctx); err != nil {
+			return store.Grant{}, err
 		}
-		if errors.Is(err, store.ErrUnauthorized) {
-			return nil
-		}
-		return err
+		return s.Store.Authenticate(ctx, store.NewToken())
 	})
+	if errors.Is(err, store.ErrUnauthorized) {
+		return nil
+	}
+	return err
 }
 
-func (s *observedStore) call(ctx context.Context, operation string, succeeded *atomic.Int64, do func(context.Context) error) error {
+// observe calls do, an operation of the store.
+func observe[T any](ctx context.Context, s *observedStore, name string, succeeded *atomic.Int64, do func(context.Context) (T, error)) (T, error) {
 	var span trace.Span
 	if s.tracer != nil {
-		ctx, span = s.tracer.Start(ctx, "storage "+operation, trace.WithSpanKind(trace.SpanKindClient))
+		ctx, span = s.tracer.Start(ctx, "storage "+name, trace.WithSpanKind(trace.SpanKindClient))
 		defer span.End()
 	}
 	start := time.Now()
-	err := do(ctx)
+	result, err := do(ctx)
 	end := time.Now()
-	s.metrics.storageDurations.WithLabelValues(operation).Observe(end.Sub(start).Seconds())
+	s.metrics.storageDurations.WithLabelValues(name).Observe(end.Sub(start).Seconds())
 	kind := kindOf(err)
 	if kind == "" {
 		succeeded.Store(end.UnixNano())
 		s.outage.recovered(end)
-		return err
+		return result, err
 	}
-	s.metrics.storageErrors.WithLabelValues(operation, kind).Inc()
+	s.metrics.storageErrors.WithLabelValues(name, kind).Inc()
 	if span != nil {
 		span.SetStatus(codes.Error, kind)
 	}
-	if kind == "unavailable" || operation == "ready" && kind != "canceled" {
+	if kind == "unavailable" || name == "ready" && kind != "canceled" {
 		s.outage.failed(end, err)
 	}
-	return err
+	return result, err
 }
 
 // kindOf classifies an error of the storage; empty for none.
