@@ -3,8 +3,8 @@
 //
 //	packhooks serve --demo
 //
-// A file has a command or those that belong together; packhooks COMMAND --help is the reference. The environment variable PACKHOOKS_NAME sets
-// the default of --name, except for flags where a forgotten variable would be dangerous.
+// packhooks COMMAND --help is the reference of a command. The environment variable PACKHOOKS_NAME sets the default of
+// --name, except for flags where a forgotten variable would be dangerous.
 package main
 
 import (
