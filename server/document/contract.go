@@ -26,7 +26,6 @@ type Contract struct {
 	page         *openapi3.Schema
 	organization *openapi3.Schema
 	fingerprint  string
-	formats      openapi3.SchemaValidationOption
 }
 
 // Embedded returns the contract that this program was generated from.
@@ -53,13 +52,7 @@ func newContract(doc *openapi3.T) (*Contract, error) {
 		return nil, errors.New("loading contract: no schema Webhook or WebhookPage, or no parameter OrganizationId")
 	}
 	sum, err := fingerprint(doc, "Webhook")
-	return &Contract{
-		webhook:      webhook.Value,
-		page:         page.Value,
-		organization: organization.Value.Schema.Value,
-		fingerprint:  sum,
-		formats:      openapi3.WithStringFormatValidator("date-time", openapi3.NewCallbackValidator(checkTime)),
-	}, err
+	return &Contract{webhook: webhook.Value, page: page.Value, organization: organization.Value.Schema.Value, fingerprint: sum}, err
 }
 
 // Fingerprint identifies the schema Webhook. Descriptions, examples and extensions do not change it.
@@ -73,7 +66,7 @@ func (c *Contract) CheckOrganization(id string) error {
 	return nil
 }
 
-// IsWebhook reports whether a property belongs to a webhook, and IsPage whether it belongs to a page.
+// IsWebhook reports whether a property belongs to a webhook.
 func (c *Contract) IsWebhook(property string) bool { return c.webhook.Properties[property] != nil }
 
 // IsPage reports whether a property belongs to a page of webhooks.
@@ -114,13 +107,9 @@ func (c *Contract) Rewrite(d Document) (rewritten Document, filled, dropped int,
 			filled++
 		}
 	}
-	maps.DeleteFunc(fields, func(name string, _ any) bool {
-		unknown := !c.IsWebhook(name)
-		if unknown {
-			dropped++
-		}
-		return unknown
-	})
+	before := len(fields)
+	maps.DeleteFunc(fields, func(name string, _ any) bool { return !c.IsWebhook(name) })
+	dropped = before - len(fields)
 	data, err := json.Marshal(fields)
 	if err != nil {
 		return Document{}, 0, 0, err
@@ -152,8 +141,11 @@ func (c *Contract) canonical(fields map[string]any, data []byte) (Document, erro
 	return d, c.checkNumbers(fields, d)
 }
 
+// formats hold a date-time to more than the pattern that kin-openapi knows.
+var formats = openapi3.WithStringFormatValidator("date-time", openapi3.NewCallbackValidator(checkTime))
+
 func (c *Contract) validate(fields map[string]any) error {
-	if err := c.webhook.VisitJSON(fields, c.formats); err != nil {
+	if err := c.webhook.VisitJSON(fields, formats); err != nil {
 		return api.Reason(err)
 	}
 	return checkUnchanged(c.webhook, fields)

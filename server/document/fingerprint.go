@@ -20,16 +20,13 @@ func fingerprint(doc *openapi3.T, name string) (string, error) {
 		return "", fmt.Errorf("encoding schemas: %w", err)
 	}
 	var schemas map[string]any
-	if err := json.Unmarshal(text, &schemas); err != nil {
-		return "", fmt.Errorf("decoding schemas: %w", err)
-	}
-	text, err = json.Marshal(essence(schemas[name], schemas, nil))
-	if err != nil {
-		return "", fmt.Errorf("encoding schema: %w", err)
-	}
+	_ = json.Unmarshal(text, &schemas) // it was JSON a moment ago
+	text, _ = json.Marshal(essence(schemas[name], schemas, nil))
 	sum := sha256.Sum256(text)
 	return hex.EncodeToString(sum[:16]), nil
 }
+
+var annotations = []string{"title", "description", "example", "examples", "externalDocs", "deprecated", "xml"}
 
 // essence returns the schema without annotations. A recursive reference stays a reference.
 func essence(schema any, schemas map[string]any, within []string) any {
@@ -45,6 +42,7 @@ func essence(schema any, schemas map[string]any, within []string) any {
 		return essence(schemas[name], schemas, append(slices.Clone(within), name))
 	}
 	fields = maps.Clone(fields)
+	maps.DeleteFunc(fields, func(key string, _ any) bool { return strings.HasPrefix(key, "x-") || slices.Contains(annotations, key) })
 	for key, value := range fields {
 		switch value := value.(type) {
 		case map[string]any:
@@ -61,10 +59,6 @@ func essence(schema any, schemas map[string]any, within []string) any {
 			fields[key] = sorted(value, schemas, within)
 		}
 	}
-	for _, key := range []string{"title", "description", "example", "examples", "externalDocs", "deprecated", "xml"} {
-		delete(fields, key)
-	}
-	maps.DeleteFunc(fields, func(key string, _ any) bool { return strings.HasPrefix(key, "x-") })
 	return fields
 }
 
