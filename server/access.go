@@ -4,7 +4,9 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"net"
 	"net/http"
+	"net/netip"
 	"strings"
 	"time"
 
@@ -31,91 +33,65 @@ type Outcome struct {
 	Reason string
 }
 
-// access logs and observes requests.
-type access struct {
-	Config
-	operations map[string]string // by method, space and route
-	routes     map[string]bool
-}
-
-func newAccess(config Config, e *echo.Echo, operations map[string]*operation) access {
-	a := access{config, map[string]string{}, map[string]bool{}}
-	for _, route := range e.Routes() {
-		a.routes[route.Path] = true
-	}
-	for id, o := range operations {
-		a.operations[o.route.Method+" "+config.BasePath+strings.NewReplacer("{", ":", "}", "").Replace(o.route.Path)] = id
-	}
-	return a
-}
-
-// record logs one line per request. It writes error responses itself, so that the line has the final status.
-func (a access) record(next echo.HandlerFunc) echo.HandlerFunc {
-	return func(c echo.Context) error {
-		start := time.Now()
-		s := stateOf(c.Request().Context())
-		connection := s.Context // ends when the client goes away
-		s.remoteIP, s.peer = remoteOf(c.Request(), a.TrustedProxies)
-		err := next(c)
-		gone := connection.Err() != nil && (c.Response().Committed && err != nil || errors.Is(err, context.Canceled))
-		o := a.outcome(c, err, gone)
-		o.Duration = time.Since(start)
-		if a.Observe != nil {
-			a.Observe(c.Request().Context(), o)
+// record logs and observes each request. It writes error responses itself, so that the final status is known.
+func record(config Config) echo.MiddlewareFunc {
+	return func(next echo.HandlerFunc) echo.HandlerFunc {
+		return func(c echo.Context) error {
+			start := time.Now()
+			s := stateOf(c.Request().Context())
+			connection := s.Context // ends when the client goes away
+			s.remoteIP, s.peer = remoteOf(c.Request(), config.TrustedProxies)
+			err := next(c)
+			committed := c.Response().Committed
+			gone := connection.Err() != nil && (committed && err != nil || errors.Is(err, context.Canceled))
+			if err != nil && !committed {
+				respondProblem(c, s, err)
+			}
+			s.Method, s.Status, s.Bytes = loggedMethod(c.Request().Method), c.Response().Status, c.Response().Size
+			switch {
+			case gone:
+				s.Reason, s.fault = "client_gone", nil
+				if !committed {
+					s.Status = StatusClientGone
+				}
+			case committed && err != nil:
+				s.fault = err
+			}
+			s.Duration = time.Since(start)
+			if config.Observe != nil {
+				config.Observe(c.Request().Context(), s.Outcome)
+			}
+			s.log(config.Logger, c.Request().UserAgent())
+			return nil
 		}
-		a.log(c, s, o)
-		return nil
 	}
 }
 
-// outcome also writes the response to an error.
-func (a access) outcome(c echo.Context, err error, gone bool) Outcome {
-	s, committed := stateOf(c.Request().Context()), c.Response().Committed
-	if err != nil {
-		c.Error(err)
-	}
-	o := Outcome{Method: loggedMethod(c), Status: c.Response().Status, Bytes: c.Response().Size}
-	if a.routes[c.Path()] {
-		o.Route, o.Operation = c.Path(), a.operations[c.Request().Method+" "+c.Path()]
-	}
-	switch {
-	case gone:
-		s.reason, s.fault = "client_gone", nil
-		if !committed {
-			o.Status = StatusClientGone
-		}
-	case committed && err != nil:
-		s.fault = err
-	}
-	o.Reason = s.reason
-	return o
-}
-
-func (a access) log(c echo.Context, s *requestState, o Outcome) {
+func (s *requestState) log(logger *slog.Logger, userAgent string) {
 	level := slog.LevelInfo
 	attrs := append(make([]slog.Attr, 0, 14),
 		slog.String("request_id", s.requestID),
-		slog.String("method", o.Method),
-		slog.String("route", o.Route),
-		slog.Int("status", o.Status),
-		slog.Float64("duration_ms", float64(o.Duration.Microseconds())/1000),
-		slog.Int64("bytes", o.Bytes),
+		slog.String("method", s.Method),
+		slog.String("route", s.Route),
+		slog.Int("status", s.Status),
+		slog.Float64("duration_ms", float64(s.Duration.Microseconds())/1000),
+		slog.Int64("bytes", s.Bytes),
 		slog.String("remote_ip", s.remoteIP),
-		slog.String("user_agent", harmless(c.Request().UserAgent())),
+		slog.String("user_agent", harmless(userAgent)),
 		slog.String("requested_organization", harmless(s.requested)),
 		slog.String("organization", s.organization),
 		slog.String("token_id", s.grant.TokenID),
 	)
-	if o.Reason != "" {
-		attrs = append(attrs, slog.String("reason", o.Reason))
+	if s.Reason != "" {
+		attrs = append(attrs, slog.String("reason", s.Reason))
 	}
 	if s.fault != nil {
 		level, attrs = slog.LevelWarn, append(attrs, slog.String("fault", s.fault.Error()))
 	}
-	if o.Status == http.StatusInternalServerError {
+	if s.Status == http.StatusInternalServerError {
 		level = slog.LevelError
 	}
-	a.Logger.LogAttrs(c.Request().Context(), level, "request", attrs...)
+	logger.LogAttrs(s, level, "request", attrs...)
 }
 
 // harmless keeps misplaced tokens and long text out of the log.
@@ -127,11 +103,37 @@ func harmless(text string) string {
 }
 
 // loggedMethod keeps arbitrary text in place of a method out of the log.
-func loggedMethod(c echo.Context) string {
-	switch m := c.Request().Method; m {
+func loggedMethod(method string) string {
+	switch method {
 	case http.MethodGet, http.MethodHead, http.MethodOptions, http.MethodPost, http.MethodPut, http.MethodPatch, http.MethodDelete:
-		return m
+		return method
 	default:
 		return "other"
 	}
+}
+
+// remoteOf returns the client address, behind proxies the one that the outermost trusted proxy saw. The peer is the same
+// address or, for IPv6, its /64, as one customer has a whole /64.
+func remoteOf(r *http.Request, proxies int) (ip, peer string) {
+	host, _, err := net.SplitHostPort(r.RemoteAddr)
+	if err != nil {
+		host = r.RemoteAddr
+	}
+	if proxies > 0 {
+		hops := strings.Split(strings.Join(r.Header.Values(echo.HeaderXForwardedFor), ","), ",")
+		if len(hops) >= proxies {
+			host = strings.TrimSpace(hops[len(hops)-proxies])
+		}
+	}
+	address, err := netip.ParseAddr(host)
+	if err != nil {
+		return "unknown", "unknown"
+	}
+	address = address.Unmap().WithZone("")
+	ip = address.String()
+	if address.Is6() {
+		network, _ := address.Prefix(64)
+		return ip, network.String()
+	}
+	return ip, ip
 }

@@ -60,8 +60,6 @@ func problemOf(err error) *problem {
 		return known
 	case errors.Is(err, store.ErrUnavailable), errors.Is(err, context.DeadlineExceeded), errors.Is(err, context.Canceled):
 		return tryLater(http.StatusServiceUnavailable, "storage", time.Second, "the storage cannot be reached or took too long; wait for the seconds in Retry-After", err)
-	case errors.As(err, &framework) && framework.Code == http.StatusNotFound:
-		return &problem{status: http.StatusNotFound, detail: "no such path"}
 	case errors.As(err, &framework) && framework.Code == http.StatusBadRequest:
 		return badRequest("the request does not fit the contract")
 	default:
@@ -69,15 +67,12 @@ func problemOf(err error) *problem {
 	}
 }
 
-// respondProblem writes err as a problem (RFC 9457). Echo may call it again after the response.
-func respondProblem(err error, c echo.Context) {
-	if c.Response().Committed {
-		return
-	}
-	p, x := problemOf(err), stateOf(c.Request().Context())
-	x.reason = p.reason
+// respondProblem writes err as a problem (RFC 9457).
+func respondProblem(c echo.Context, s *requestState, err error) {
+	p := problemOf(err)
+	s.Reason = p.reason
 	if p.status >= http.StatusInternalServerError {
-		x.fault = err
+		s.fault = err
 	}
 	body := serverapi.Problem{
 		Type:      "about:blank",
@@ -85,15 +80,16 @@ func respondProblem(err error, c echo.Context) {
 		Status:    int32(p.status), //nolint:gosec // three digits
 		Detail:    p.detail,
 		Instance:  c.Request().URL.EscapedPath(),
-		RequestID: x.requestID,
+		RequestID: s.requestID,
 		Errors:    p.params,
 	}
-	c.Response().Header().Del("Link") // set by a page that could not be sent
-	c.Response().Header().Del("Content-Length")
+	header := c.Response().Header()
+	header.Del("Link") // set by a page that could not be sent
+	header.Del("Content-Length")
 	for name, value := range p.header {
-		c.Response().Header().Set(name, value)
+		header.Set(name, value)
 	}
-	c.Response().Header().Set(echo.HeaderContentType, "application/problem+json")
+	header.Set(echo.HeaderContentType, "application/problem+json")
 	c.Response().WriteHeader(p.status)
 	_ = json.NewEncoder(c.Response()).Encode(body) // fails only if the client is gone
 }

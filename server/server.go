@@ -14,6 +14,7 @@
 package server
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -99,16 +100,16 @@ func (c Config) withDefaults() (Config, error) {
 		return c, fmt.Errorf("configuring server: public URL must be an absolute http or https URL without user, query and fragment")
 	}
 	c.PublicURL = strings.TrimRight(c.PublicURL, "/")
-	c.BasePath = strings.TrimRight(orDefault(c.BasePath, DefaultBasePath), "/")
+	c.BasePath = strings.TrimRight(cmp.Or(c.BasePath, DefaultBasePath), "/")
 	if !basePathPattern.MatchString(c.BasePath) {
 		return c, fmt.Errorf("configuring server: base path %q is not a path of unreserved characters such as %q", c.BasePath, DefaultBasePath)
 	}
-	c.Logger = orDefault(c.Logger, slog.Default())
-	c.RatePerSecond = orDefault(c.RatePerSecond, DefaultRatePerSecond)
-	c.RateBurst = orDefault(c.RateBurst, DefaultRateBurst)
-	c.MaxInFlight = orDefault(c.MaxInFlight, DefaultMaxInFlight)
-	c.RequestTimeout = orDefault(c.RequestTimeout, DefaultRequestTimeout)
-	c.MaxBytesInHand = orDefault(c.MaxBytesInHand, DefaultMaxBytesInHand)
+	c.Logger = cmp.Or(c.Logger, slog.Default())
+	c.RatePerSecond = cmp.Or(c.RatePerSecond, DefaultRatePerSecond)
+	c.RateBurst = cmp.Or(c.RateBurst, DefaultRateBurst)
+	c.MaxInFlight = cmp.Or(c.MaxInFlight, DefaultMaxInFlight)
+	c.RequestTimeout = cmp.Or(c.RequestTimeout, DefaultRequestTimeout)
+	c.MaxBytesInHand = cmp.Or(c.MaxBytesInHand, DefaultMaxBytesInHand)
 	if min(c.RateBurst, c.MaxInFlight, c.TrustedProxies+1) < 0 || c.RequestTimeout < 0 || c.MaxBytesInHand < 0 {
 		return c, fmt.Errorf("configuring server: rate burst, requests and bytes in flight, proxies and request timeout must be positive")
 	}
@@ -118,14 +119,6 @@ func (c Config) withDefaults() (Config, error) {
 func validPublicURL(text string) bool {
 	u, err := url.Parse(text)
 	return err == nil && (u.Scheme == "http" || u.Scheme == "https") && u.Host != "" && u.User == nil && u.RawQuery == "" && u.Fragment == ""
-}
-
-func orDefault[T comparable](value, fallback T) T {
-	var zero T
-	if value == zero {
-		return fallback
-	}
-	return value
 }
 
 // New returns the handler of a conforming server. It does no I/O.
@@ -151,7 +144,6 @@ func New(config Config) (http.Handler, error) {
 		return nil, errors.New("loading contract: no header XRequestId with a schema, by which requests are named")
 	}
 	e := echo.New()
-	e.HTTPErrorHandler = respondProblem
 	admission, err := newAdmission(config)
 	if err != nil {
 		return nil, err
@@ -171,11 +163,11 @@ func New(config Config) (http.Handler, error) {
 		}
 	}
 	e.Use(
-		identify(requestID.Value.Schema.Value),  // first, so that everything after can name the request
-		newAccess(config, e, operations).record, // outside of what may fail or panic, to see the outcome
-		recoverPanic,                            // before any code that could panic
-		matchRoute(e),                           // 404 and 405 come before 401: which paths exist is no secret
-		admission.admit,                         // before any expensive work
+		identify(requestID.Value.Schema.Value),     // first, so that everything after can name the request
+		record(config),                             // outside of what may fail or panic, to see the outcome
+		recoverPanic,                               // before any code that could panic
+		matchRoute(e, config.BasePath, operations), // 404 and 405 come before 401: which paths exist is no secret
+		admission.admit,                            // before any expensive work
 	)
 	return e, nil
 }
