@@ -30,17 +30,13 @@ import (
 // Of bytes and of places, a caller may hold half of what the others leave free. So one greedy caller gets a third of
 // everything, two get a quarter each, and there is always room for the next.
 type admission struct {
-	unwritten budget        // bytes
-	places    budget        // calls of the storage
-	unknown   chan struct{} // calls of the storage for unknown tokens
+	Config
+	granted   store.GrantLister // nil where the look-up is always a step of its own
+	unwritten budget            // bytes
+	places    budget            // calls of the storage
+	unknown   chan struct{}     // calls of the storage for unknown tokens
 	peers     *lru.Cache[string, *rate.Limiter]
 	accounts  sync.Map // key of a token that was valid to *account
-	tokens    store.Authenticator
-	granted   store.GrantLister // nil where the look-up is always a step of its own
-
-	perSecond rate.Limit
-	burst     int
-	timeout   time.Duration
 }
 
 const (
@@ -58,152 +54,115 @@ const (
 	peerPerSecond, peerBurst, rememberedPeers = 5, 200, 10_000
 )
 
-func newAdmission(c Config) (*admission, error) {
-	peers, err := lru.New[string, *rate.Limiter](rememberedPeers)
-	if err != nil {
-		return nil, err
-	}
-	perSecond := rate.Limit(c.RatePerSecond)
-	if c.RatePerSecond < 0 {
-		perSecond = rate.Inf
-	}
+func newAdmission(c Config) *admission {
 	granted, _ := c.Webhooks.(store.GrantLister)
+	peers, _ := lru.New[string, *rate.Limiter](rememberedPeers) // fails only for a size that is not positive
 	return &admission{
-		tokens: c.Tokens, granted: granted,
-		unwritten: budget{size: c.MaxBytesInHand, held: map[string]int64{}},
-		places:    budget{size: int64(c.MaxInFlight), held: map[string]int64{}},
-		unknown:   make(chan struct{}, max(1, c.MaxInFlight/unknownPlaces)),
-		peers:     peers, perSecond: perSecond, burst: c.RateBurst, timeout: c.RequestTimeout,
-	}, nil
-}
-
-// caller identifies who makes a request, before any look-up.
-type caller struct {
-	admission *admission
-	token     string
-	peer, key string   // the peer address, and a hash of the token
-	known     *account // of a token that was valid a moment ago
-	unwritten int64
-	expected  int64 // bytes of the response, part of unwritten
-
-	grant    store.Grant
-	unproven bool // the grant is remembered, and the token may have been revoked since
-}
-
-// holder names the caller whose share the request counts for.
-func (c *caller) holder() string {
-	if c.known != nil {
-		return c.key
+		Config: c, granted: granted, peers: peers,
+		unwritten: budget{
+			size: c.MaxBytesInHand, held: map[string]int64{}, allTaken: "bytes_all", shareTaken: "bytes_share",
+			detail: "too many responses of this token or address are unread; read them, and wait for the seconds in Retry-After",
+		},
+		places: budget{
+			size: int64(c.MaxInFlight), held: map[string]int64{}, allTaken: "places_all", shareTaken: "places_share",
+			detail: "the token has as many requests in flight as it may; wait for the seconds in Retry-After",
+		},
+		unknown: make(chan struct{}, max(1, c.MaxInFlight/unknownPlaces)),
 	}
-	return c.peer
 }
 
 // admit counts a request from its arrival until its last byte is written, and sets the timeout of the store.
 func (a *admission) admit(next echo.HandlerFunc) echo.HandlerFunc {
 	return func(c echo.Context) error {
 		s := stateOf(c.Request().Context())
-		s.admission = a
+		s.admission, s.holder = a, s.peer
 		var cancel context.CancelFunc
-		s.Context, cancel = context.WithTimeout(s.Context, a.timeout)
+		s.Context, cancel = context.WithTimeout(s.Context, a.RequestTimeout)
 		defer cancel()
-		if token, ok := bearerToken(c.Request().Header.Values(echo.HeaderAuthorization)); ok {
-			hash := sha256.Sum256([]byte(token))
-			s.token, s.key = token, string(hash[:])
-			s.known = a.knownAccount(s.key)
+		if s.token = bearerToken(c.Request().Header.Values(echo.HeaderAuthorization)); s.token != "" {
+			hash := sha256.Sum256([]byte(s.token))
+			s.key = string(hash[:])
+			if s.known = a.knownAccount(s.key); s.known != nil {
+				s.holder = s.key
+			}
 		}
-		holder := s.holder()
-		defer func() { a.unwritten.give(s.unwritten, holder) }()
-		if err := s.take(requestCost); err != nil {
+		defer func() { a.unwritten.give(s.unwritten, s.holder) }()
+		if err := s.hold(0); err != nil {
 			return err
 		}
 		return next(c)
 	}
 }
 
-// take counts bytes as unwritten until the request ends.
-func (c *caller) take(bytes int64) error {
-	if c.admission == nil {
-		return nil
+// hold makes the request count for a response of so many bytes, until it ends.
+func (s *requestState) hold(response int64) error {
+	more := requestCost + response - s.unwritten
+	if more <= 0 {
+		s.admission.unwritten.give(-more, s.holder)
+	} else if err := s.admission.unwritten.take(more, s.holder); err != nil {
+		return err
 	}
-	switch c.admission.unwritten.take(bytes, c.holder()) {
-	case shareTaken:
-		return tryLater(http.StatusTooManyRequests, "bytes_share", time.Second, "too many responses of this token or address are unread; "+
-			"read them, and wait for the seconds in Retry-After", nil)
-	case allTaken:
-		return tooBusy("bytes_all")
-	}
-	c.unwritten += bytes
+	s.unwritten += more
 	return nil
 }
 
-// expect reserves as many bytes as the token's last page had, before the storage reads the next.
-func (c *caller) expect() error {
-	if c.known == nil {
-		return nil
+// ListWebhooks makes admission the store.Lister of the handler. Before the storage reads a page, it reserves as many bytes
+// as the token's last page had.
+func (a *admission) ListWebhooks(ctx context.Context, q store.PageQuery) (store.Page, error) {
+	s := stateOf(ctx)
+	if s.known != nil {
+		if err := s.hold(s.known.pageBytes.Load()); err != nil {
+			return store.Page{}, err
+		}
 	}
-	expected := c.known.pageBytes.Load()
-	err := c.take(expected)
-	if err == nil {
-		c.expected = expected
+	page, err := a.list(ctx, s, q)
+	if s.unproven && errors.Is(err, store.ErrUnauthorized) {
+		// The token was changed: revoked, say, or sealed under another key.
+		if err = s.prove(); err == nil {
+			err = s.authorize()
+		}
+		if err == nil {
+			page, err = a.list(ctx, s, q)
+		}
 	}
-	return err
+	s.unproven = false
+	return page, err
 }
 
-// settle replaces the expected bytes of a page by the actual ones.
-func (c *caller) settle(bytes int64) error {
-	if c.known != nil {
-		c.known.pageBytes.Store(bytes)
+// list calls the storage in a place of the token.
+func (a *admission) list(ctx context.Context, s *requestState, q store.PageQuery) (store.Page, error) {
+	if err := a.places.take(1, s.key); err != nil {
+		return store.Page{}, err
 	}
-	if more := bytes - c.expected; more > 0 {
-		return c.take(more)
-	} else if c.admission != nil {
-		c.admission.unwritten.give(-more, c.holder())
-		c.unwritten += more
+	defer a.places.give(1, s.key)
+	if s.unproven {
+		return a.granted.ListGranted(ctx, s.grant, q)
 	}
-	return nil
+	return a.Webhooks.ListWebhooks(ctx, q)
 }
 
-// work makes a storage call for a known token.
-func (c *caller) work(ctx context.Context, call func(context.Context) error) error {
-	if c.admission == nil {
-		return call(ctx)
+// lookUp calls the storage in a place of the token or, if it is unknown, in one that all such tokens share.
+func (a *admission) lookUp(s *requestState) (store.Grant, error) {
+	if s.known != nil {
+		if err := a.places.take(1, s.key); err != nil {
+			return store.Grant{}, err
+		}
+		defer a.places.give(1, s.key)
+		return a.Tokens.Authenticate(s, s.token)
 	}
-	switch c.admission.places.take(1, c.key) {
-	case allTaken:
-		return tooBusy("places_all")
-	case shareTaken:
-		return tryLater(http.StatusTooManyRequests, "places_share", time.Second,
-			"the token has as many requests in flight as it may; wait for the seconds in Retry-After", nil)
+	if a.peer(s.peer).Tokens() < 1 {
+		return store.Grant{}, tooMany("failed_authentications", "this address has sent too many invalid tokens; wait for the seconds in Retry-After")
 	}
-	defer c.admission.places.give(1, c.key)
-	return call(ctx)
-}
-
-// workForUnknown makes a storage call for an unknown token.
-func (c *caller) workForUnknown(ctx context.Context, call func(context.Context) error) error {
-	if c.admission.peer(c.peer).Tokens() < 1 {
-		return tryLater(http.StatusTooManyRequests, "failed_authentications", time.Second,
-			"this address has sent too many invalid tokens; wait for the seconds in Retry-After", nil)
-	}
-	wait := time.NewTimer(unknownWait)
-	defer wait.Stop()
 	select {
-	case c.admission.unknown <- struct{}{}:
-		defer func() { <-c.admission.unknown }()
-		return call(ctx)
-	case <-wait.C:
-		return tooBusy("unknown_tokens")
-	case <-ctx.Done():
-		return ctx.Err()
+	case a.unknown <- struct{}{}:
+		defer func() { <-a.unknown }()
+		return a.Tokens.Authenticate(s, s.token)
+	case <-time.After(unknownWait):
+		return store.Grant{}, tooBusy("unknown_tokens")
+	case <-s.Done():
+		return store.Grant{}, s.Err()
 	}
 }
-
-func tooBusy(reason string) error {
-	return tryLater(http.StatusServiceUnavailable, reason, time.Second,
-		"the server is working on as many requests as it can; wait for the seconds in Retry-After", errTooBusy)
-}
-
-var errTooBusy = errors.New("too many requests in flight")
 
 // account is kept for a token that was valid.
 type account struct {
@@ -222,19 +181,9 @@ type remembered struct {
 func (a *admission) account(key string) *account {
 	loaded, ok := a.accounts.Load(key)
 	if !ok {
-		loaded, _ = a.accounts.LoadOrStore(key, &account{rate: rate.NewLimiter(a.perSecond, a.burst)})
+		loaded, _ = a.accounts.LoadOrStore(key, &account{rate: rate.NewLimiter(rate.Limit(a.RatePerSecond), a.RateBurst)})
 	}
 	return loaded.(*account)
-}
-
-// remember takes the grant from the last look-up of the token, if it is recent.
-func (c *caller) remember() {
-	if c.known == nil || c.admission.granted == nil {
-		return
-	}
-	if last := c.known.last.Load(); last != nil && last.grant.Proof != (store.Proof{}) && time.Since(last.at) < knownFor {
-		c.grant, c.unproven = last.grant, true
-	}
 }
 
 func (a *admission) knownAccount(key string) *account {
@@ -245,35 +194,14 @@ func (a *admission) knownAccount(key string) *account {
 	return loaded.(*account)
 }
 
-// lookUp authenticates the token.
-func (c *caller) lookUp(ctx context.Context) (grant store.Grant, err error) {
-	a, work := c.admission, c.workForUnknown
-	if c.known != nil {
-		work = c.work
-	}
-	err = work(ctx, func(ctx context.Context) error {
-		grant, err = a.tokens.Authenticate(ctx, c.token)
-		return err
-	})
-	switch {
-	case err == nil:
-		a.account(c.key).last.Store(&remembered{grant, time.Now()})
-	case errors.Is(err, store.ErrUnauthorized):
-		a.accounts.Delete(c.key)
-		a.peer(c.peer).Allow()
-	}
-	return grant, err
-}
-
 // limitRate counts a request of a valid token.
-func (c *caller) limitRate() error {
-	known := c.admission.account(c.key)
-	known.lastValid.Store(time.Now().Unix())
-	reservation := known.rate.Reserve()
+func (s *requestState) limitRate() error {
+	account := s.admission.account(s.key)
+	account.lastValid.Store(time.Now().Unix())
+	reservation := account.rate.Reserve()
 	if wait := reservation.Delay(); wait > 0 {
 		reservation.Cancel()
-		return tryLater(http.StatusTooManyRequests, "rate", wait.Round(time.Millisecond),
-			"the token is over its rate; wait for the seconds in Retry-After", nil)
+		return tryLater(http.StatusTooManyRequests, "rate", wait.Round(time.Millisecond), "the token is over its rate; wait for the seconds in Retry-After")
 	}
 	return nil
 }
@@ -288,77 +216,31 @@ func (a *admission) peer(key string) *rate.Limiter {
 	return limiter
 }
 
-// limitFiles counts a large file that needs no token.
-func (c *caller) limitFiles() error {
-	if c.admission.peer("files " + c.peer).Allow() {
-		return nil
-	}
-	return tryLater(http.StatusTooManyRequests, "docs_files", time.Second,
-		"this address has asked for too many files of the docs page; wait for the seconds in Retry-After", nil)
-}
-
-// admittedLister limits concurrent calls.
-type admittedLister struct{ store.Lister }
-
-func (l admittedLister) ListWebhooks(ctx context.Context, q store.PageQuery) (page store.Page, err error) {
-	s := stateOf(ctx)
-	if err := s.expect(); err != nil {
-		return store.Page{}, err
-	}
-	if s.unproven {
-		err = s.work(ctx, func(ctx context.Context) error {
-			page, err = s.admission.granted.ListGranted(ctx, s.grant, q)
-			return err
-		})
-		if !errors.Is(err, store.ErrUnauthorized) {
-			s.unproven = false
-			return page, err
-		}
-		// The token was changed: revoked, say, or sealed under another key.
-		if err = s.prove(); err == nil {
-			err = s.authorize()
-		}
-		if err != nil {
-			return store.Page{}, err
-		}
-	}
-	err = s.work(ctx, func(ctx context.Context) error {
-		page, err = l.Lister.ListWebhooks(ctx, q)
-		return err
-	})
-	return page, err
-}
-
 // budget is an amount of which each holder may have half of what the others leave free.
 type budget struct {
+	size       int64
+	allTaken   string // reason of a 503: nothing is left
+	shareTaken string // reason of a 429: the holder has used up its share
+	detail     string // of the same 429
+
 	mutex sync.Mutex
-	size  int64
 	used  int64
 	held  map[string]int64
 }
 
-// outcome says why a take was rejected.
-type outcome int
-
-const (
-	taken      outcome = iota
-	shareTaken         // the holder has used up its share
-	allTaken           // nothing is left
-)
-
-func (b *budget) take(n int64, holder string) outcome {
+func (b *budget) take(n int64, holder string) error {
 	b.mutex.Lock()
 	defer b.mutex.Unlock()
 	free, held := b.size-b.used, b.held[holder]
 	switch {
 	case n > free:
-		return allTaken
+		return tooBusy(b.allTaken)
 	case held > 0 && held+n > free/2:
-		return shareTaken
+		return tooMany(b.shareTaken, b.detail)
 	}
 	b.used += n
 	b.held[holder] += n
-	return taken
+	return nil
 }
 
 func (b *budget) give(n int64, holder string) {

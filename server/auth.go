@@ -5,6 +5,7 @@ import (
 	"net/http"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/labstack/echo/v4"
 
@@ -39,35 +40,48 @@ func authenticate(next echo.HandlerFunc) echo.HandlerFunc {
 	}
 }
 
-// prove looks up the token.
-func (s *requestState) prove() (err error) {
-	s.grant, err = s.lookUp(s)
-	s.unproven = false
-	if errors.Is(err, store.ErrUnauthorized) {
-		return unauthorized(invalidToken(err), realm+`, error="invalid_token"`, "the token is malformed, unknown, expired or revoked; ask for a new one")
+// remember takes the grant from the last look-up of the token, if it is recent.
+func (s *requestState) remember() {
+	if s.known == nil || s.admission.granted == nil {
+		return
 	}
-	return err
+	if last := s.known.last.Load(); last != nil && last.grant.Proof != (store.Proof{}) && time.Since(last.at) < knownFor {
+		s.grant, s.unproven = last.grant, true
+	}
 }
 
-// invalidToken gives the reason to log and metrics only.
-func invalidToken(err error) string {
+// prove looks up the token. The reason of a 401 is for log and metrics only.
+func (s *requestState) prove() (err error) {
+	s.unproven = false
+	s.grant, err = s.admission.lookUp(s)
+	if err == nil {
+		s.admission.account(s.key).last.Store(&remembered{s.grant, time.Now()})
+	}
+	if !errors.Is(err, store.ErrUnauthorized) {
+		return err
+	}
+	s.admission.accounts.Delete(s.key)
+	s.admission.peer(s.peer).Allow()
+	reason := "unknown_token"
 	switch {
 	case errors.Is(err, store.ErrExpired):
-		return "expired_token"
+		reason = "expired_token"
 	case errors.Is(err, store.ErrRevoked):
-		return "revoked_token"
-	default:
-		return "unknown_token"
+		reason = "revoked_token"
 	}
+	return unauthorized(reason, realm+`, error="invalid_token"`, "the token is malformed, unknown, expired or revoked; ask for a new one")
 }
 
-func bearerToken(authorization []string) (string, bool) {
+// bearerToken returns the token of an Authorization header, or nothing if there is none or another header.
+func bearerToken(authorization []string) string {
 	if len(authorization) != 1 {
-		return "", false
+		return ""
 	}
 	scheme, token, _ := strings.Cut(authorization[0], " ")
-	token = strings.TrimLeft(token, " ")
-	return token, strings.EqualFold(scheme, "Bearer") && token != ""
+	if !strings.EqualFold(scheme, "Bearer") {
+		return ""
+	}
+	return strings.TrimLeft(token, " ")
 }
 
 // authorize checks that the token covers the organization in the path.

@@ -10,6 +10,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/getkin/kin-openapi/openapi3"
 	"github.com/labstack/echo/v4"
 
 	"github.com/packhooks/packhooks/api"
@@ -27,11 +28,7 @@ const docsPolicy = "default-src 'none'; script-src 'self'; style-src 'self'; img
 
 // registerDocs serves the contract, byte for byte and as JSON, and a page that shows it. The page prefills the
 // organization, if one is given.
-func registerDocs(e *echo.Echo, basePath, organization string) error {
-	doc, err := api.Load()
-	if err != nil {
-		return err
-	}
+func registerDocs(e *echo.Echo, doc *openapi3.T, basePath, organization string) error {
 	asJSON, err := doc.MarshalJSON()
 	if err != nil {
 		return fmt.Errorf("encoding contract as JSON: %w", err)
@@ -69,8 +66,8 @@ func serveDocs(e *echo.Echo, path, contentType string, data []byte) {
 	e.Match([]string{http.MethodGet, http.MethodHead}, path, func(c echo.Context) error {
 		header := c.Response().Header()
 		if compressed && c.Request().Header.Get("If-None-Match") != etag {
-			if err := stateOf(c.Request().Context()).limitFiles(); err != nil {
-				return err
+			if s := stateOf(c.Request().Context()); !s.admission.peer("files " + s.peer).Allow() {
+				return tooMany("docs_files", "this address has asked for too many files of the docs page; wait for the seconds in Retry-After")
 			}
 		}
 		header.Set(echo.HeaderContentSecurityPolicy, docsPolicy)

@@ -19,7 +19,7 @@ type handler struct {
 	id       *openapi3.Schema // of a webhook
 }
 
-func newHandler(config Config, doc *openapi3.T) (*handler, error) {
+func newHandler(config Config, doc *openapi3.T, webhooks store.Lister) (*handler, error) {
 	listing, err := api.LoadListing()
 	if err != nil {
 		return nil, err
@@ -28,7 +28,7 @@ func newHandler(config Config, doc *openapi3.T) (*handler, error) {
 	if webhook == nil || webhook.Value.Properties["id"] == nil {
 		return nil, errors.New("loading contract: no schema Webhook with an id")
 	}
-	h := &handler{admittedLister{config.Webhooks}, config.PublicURL + config.BasePath, listing, webhook.Value.Properties["id"].Value}
+	h := &handler{webhooks, config.PublicURL + config.BasePath, listing, webhook.Value.Properties["id"].Value}
 	return h, checkCursorLength(h.id, listing.Cursor)
 }
 

@@ -22,14 +22,24 @@ import (
 // context, too.
 type requestState struct {
 	context.Context
-	Outcome // complete once the response is written
-	caller
-	requestID    string
-	remoteIP     string
+	Outcome   // complete once the response is written
+	requestID string
+	fault     error // why the response is a 5xx; for the log alone
+
+	// Who asks, before any look-up.
+	remoteIP, peer string   // the address, and what counts as one (see remoteOf)
+	token, key     string   // key is a hash of the token
+	known          *account // of a token that was valid a moment ago
+	holder         string   // whose share the request counts for: the key of a known token, or the peer
+
+	admission *admission
+	unwritten int64 // bytes that the request counts for
+
+	grant        store.Grant
+	unproven     bool       // the grant is remembered, and the token may have been revoked since
 	query        url.Values // as it was sent, once it is found to be valid
 	requested    string     // the organization in the path, once it is found to be well-formed
 	organization string     // the same, once the token is found to cover it
-	fault        error      // why the response is a 5xx; for the log alone
 }
 
 type stateKey struct{}

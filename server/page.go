@@ -46,7 +46,10 @@ func (r pageResponse) VisitListWebhooksResponse(w http.ResponseWriter) (err erro
 		}
 		size += len(d.JSON())
 	}
-	if err := r.state.settle(int64(size)); err != nil {
+	if r.state.known != nil {
+		r.state.known.pageBytes.Store(int64(size))
+	}
+	if err := r.state.hold(int64(size)); err != nil { // instead of the bytes of the last page
 		return err
 	}
 	w.Header().Set("Content-Length", strconv.Itoa(size))

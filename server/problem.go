@@ -24,11 +24,9 @@ type problem struct {
 	header map[string]string
 	params *[]serverapi.ParameterError
 	reason string // for log and metrics alone
-	cause  error  // for the log alone
 }
 
 func (p *problem) Error() string { return p.detail }
-func (p *problem) Unwrap() error { return p.cause }
 
 func badRequest(detail string) *problem {
 	return &problem{status: http.StatusBadRequest, detail: detail}
@@ -46,9 +44,17 @@ func unauthorized(reason, challenge, detail string) *problem {
 	return &problem{status: http.StatusUnauthorized, reason: reason, detail: detail, header: map[string]string{echo.HeaderWWWAuthenticate: challenge}}
 }
 
-func tryLater(status int, reason string, wait time.Duration, detail string, cause error) *problem {
+func tooBusy(reason string) *problem {
+	return tryLater(http.StatusServiceUnavailable, reason, time.Second, "the server is working on as many requests as it can; wait for the seconds in Retry-After")
+}
+
+func tooMany(reason, detail string) *problem {
+	return tryLater(http.StatusTooManyRequests, reason, time.Second, detail)
+}
+
+func tryLater(status int, reason string, wait time.Duration, detail string) *problem {
 	seconds := strconv.Itoa(max(1, int((wait+time.Second-1)/time.Second)))
-	return &problem{status: status, reason: reason, detail: detail, header: map[string]string{echo.HeaderRetryAfter: seconds}, cause: cause}
+	return &problem{status: status, reason: reason, detail: detail, header: map[string]string{echo.HeaderRetryAfter: seconds}}
 }
 
 // problemOf maps an error to its response.
@@ -59,11 +65,11 @@ func problemOf(err error) *problem {
 	case errors.As(err, &known):
 		return known
 	case errors.Is(err, store.ErrUnavailable), errors.Is(err, context.DeadlineExceeded), errors.Is(err, context.Canceled):
-		return tryLater(http.StatusServiceUnavailable, "storage", time.Second, "the storage cannot be reached or took too long; wait for the seconds in Retry-After", err)
+		return tryLater(http.StatusServiceUnavailable, "storage", time.Second, "the storage cannot be reached or took too long; wait for the seconds in Retry-After")
 	case errors.As(err, &framework) && framework.Code == http.StatusBadRequest:
 		return badRequest("the request does not fit the contract")
 	default:
-		return &problem{status: http.StatusInternalServerError, detail: "internal error; quote the request ID when you report it", cause: err}
+		return &problem{status: http.StatusInternalServerError, detail: "internal error; quote the request ID when you report it"}
 	}
 }
 

@@ -26,6 +26,7 @@ import (
 	"time"
 
 	"github.com/labstack/echo/v4"
+	"golang.org/x/time/rate"
 
 	"github.com/packhooks/packhooks/api"
 	"github.com/packhooks/packhooks/gen/serverapi"
@@ -106,6 +107,9 @@ func (c Config) withDefaults() (Config, error) {
 	}
 	c.Logger = cmp.Or(c.Logger, slog.Default())
 	c.RatePerSecond = cmp.Or(c.RatePerSecond, DefaultRatePerSecond)
+	if c.RatePerSecond < 0 {
+		c.RatePerSecond = float64(rate.Inf)
+	}
 	c.RateBurst = cmp.Or(c.RateBurst, DefaultRateBurst)
 	c.MaxInFlight = cmp.Or(c.MaxInFlight, DefaultMaxInFlight)
 	c.RequestTimeout = cmp.Or(c.RequestTimeout, DefaultRequestTimeout)
@@ -135,7 +139,8 @@ func New(config Config) (http.Handler, error) {
 	if err != nil {
 		return nil, err
 	}
-	handler, err := newHandler(config, doc)
+	admission := newAdmission(config)
+	handler, err := newHandler(config, doc, admission)
 	if err != nil {
 		return nil, err
 	}
@@ -144,10 +149,6 @@ func New(config Config) (http.Handler, error) {
 		return nil, errors.New("loading contract: no header XRequestId with a schema, by which requests are named")
 	}
 	e := echo.New()
-	admission, err := newAdmission(config)
-	if err != nil {
-		return nil, err
-	}
 	middlewares := map[string][]echo.MiddlewareFunc{}
 	for id, operation := range operations {
 		middlewares[id] = []echo.MiddlewareFunc{
@@ -158,7 +159,7 @@ func New(config Config) (http.Handler, error) {
 	}
 	serverapi.RegisterHandlersWithOptions(e, serverapi.NewStrictHandler(handler, nil), serverapi.RegisterHandlersOptions{BaseURL: config.BasePath, OperationMiddlewares: middlewares})
 	if !config.NoDocs {
-		if err := registerDocs(e, config.BasePath, config.DocsOrganization); err != nil {
+		if err := registerDocs(e, doc, config.BasePath, config.DocsOrganization); err != nil {
 			return nil, err
 		}
 	}
