@@ -4,9 +4,7 @@ import (
 	"context"
 	"errors"
 	"log/slog"
-	"net"
 	"net/http"
-	"net/netip"
 	"strings"
 	"time"
 
@@ -110,30 +108,4 @@ func loggedMethod(method string) string {
 	default:
 		return "other"
 	}
-}
-
-// remoteOf returns the client address, behind proxies the one that the outermost trusted proxy saw. The peer is the same
-// address or, for IPv6, its /64, as one customer has a whole /64.
-func remoteOf(r *http.Request, proxies int) (ip, peer string) {
-	host, _, err := net.SplitHostPort(r.RemoteAddr)
-	if err != nil {
-		host = r.RemoteAddr
-	}
-	if proxies > 0 {
-		hops := strings.Split(strings.Join(r.Header.Values(echo.HeaderXForwardedFor), ","), ",")
-		if len(hops) >= proxies {
-			host = strings.TrimSpace(hops[len(hops)-proxies])
-		}
-	}
-	address, err := netip.ParseAddr(host)
-	if err != nil {
-		return "unknown", "unknown"
-	}
-	address = address.Unmap().WithZone("")
-	ip = address.String()
-	if address.Is6() {
-		network, _ := address.Prefix(64)
-		return ip, network.String()
-	}
-	return ip, ip
 }

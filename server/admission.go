@@ -4,7 +4,10 @@ import (
 	"context"
 	"crypto/sha256"
 	"errors"
+	"net"
 	"net/http"
+	"net/netip"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -214,6 +217,32 @@ func (a *admission) peer(key string) *rate.Limiter {
 		a.peers.Add(key, limiter)
 	}
 	return limiter
+}
+
+// remoteOf returns the client address, behind proxies the one that the outermost trusted proxy saw. The peer is the same
+// address or, for IPv6, its /64, as one customer has a whole /64.
+func remoteOf(r *http.Request, proxies int) (ip, peer string) {
+	host, _, err := net.SplitHostPort(r.RemoteAddr)
+	if err != nil {
+		host = r.RemoteAddr
+	}
+	if proxies > 0 {
+		hops := strings.Split(strings.Join(r.Header.Values(echo.HeaderXForwardedFor), ","), ",")
+		if len(hops) >= proxies {
+			host = strings.TrimSpace(hops[len(hops)-proxies])
+		}
+	}
+	address, err := netip.ParseAddr(host)
+	if err != nil {
+		return "unknown", "unknown"
+	}
+	address = address.Unmap().WithZone("")
+	ip = address.String()
+	if address.Is6() {
+		network, _ := address.Prefix(64)
+		return ip, network.String()
+	}
+	return ip, ip
 }
 
 // budget is an amount of which each holder may have half of what the others leave free.

@@ -3,7 +3,9 @@ package server
 import (
 	"errors"
 	"fmt"
+	"maps"
 	"net/url"
+	"regexp"
 	"slices"
 	"strings"
 
@@ -20,24 +22,14 @@ const organizationParam = "organizationId"
 
 // operation is an operation of the contract at run time.
 type operation struct {
-	route   *routers.Route
-	query   map[string]queryParameter
-	names   []string // of the query parameters
-	hasBody bool
+	route *routers.Route
+	query map[string]queryParameter
 }
 
 // queryParameter is the schema of one value. A list repeats the parameter.
 type queryParameter struct {
 	value *openapi3.Schema
 	list  bool
-}
-
-func newQueryParameter(p *openapi3.Parameter) queryParameter {
-	schema := p.Schema.Value
-	if schema.Type.Is(openapi3.TypeArray) && (p.Explode == nil || *p.Explode) {
-		return queryParameter{schema.Items.Value, true}
-	}
-	return queryParameter{schema, false}
 }
 
 // loadOperations reads the operations of the contract, by id.
@@ -52,22 +44,23 @@ func loadOperations(doc *openapi3.T) (map[string]*operation, error) {
 			if !bearerOnly(doc, o) {
 				return nil, fmt.Errorf("loading contract: %s %s is not secured by a bearer token alone, the only authentication that this server supports", method, path)
 			}
-			op := &operation{
-				route:   &routers.Route{Spec: doc, Path: path, PathItem: item, Method: method, Operation: o},
-				query:   map[string]queryParameter{},
-				hasBody: o.RequestBody != nil,
-			}
+			query := map[string]queryParameter{}
 			for _, p := range params {
 				if p.Value.Schema == nil {
 					return nil, fmt.Errorf("loading contract: %s %s: parameter %q has no schema", method, path, p.Value.Name)
 				}
-				if p.Value.In == openapi3.ParameterInQuery {
-					op.query[p.Value.Name] = newQueryParameter(p.Value)
-					op.names = append(op.names, fmt.Sprintf("%q", p.Value.Name))
+				if p.Value.In != openapi3.ParameterInQuery {
+					continue
 				}
+				value := p.Value.Schema.Value
+				list := value.Type.Is(openapi3.TypeArray) && (p.Value.Explode == nil || *p.Value.Explode)
+				if list {
+					value = value.Items.Value
+				}
+				query[p.Value.Name] = queryParameter{value, list}
 			}
-			slices.Sort(op.names)
-			operations[o.OperationID] = op
+			route := &routers.Route{Spec: doc, Path: path, PathItem: item, Method: method, Operation: o}
+			operations[o.OperationID] = &operation{route, query}
 		}
 	}
 	return operations, nil
@@ -102,7 +95,7 @@ func (op *operation) validate(next echo.HandlerFunc) echo.HandlerFunc {
 		if len(violations) > 0 {
 			return badParameters(violations...)
 		}
-		if !op.hasBody && r.ContentLength != 0 {
+		if op.route.Operation.RequestBody == nil && r.ContentLength != 0 {
 			return badRequest("this operation takes no request body")
 		}
 		path, err := pathParams(c)
@@ -119,6 +112,58 @@ func (op *operation) validate(next echo.HandlerFunc) echo.HandlerFunc {
 		s.query, s.requested = query, path[organizationParam]
 		return next(c)
 	}
+}
+
+// maxViolations bounds the violations reported for a query.
+const maxViolations = 10
+
+// readQuery parses a query and rejects undeclared, repeated, empty and malformed parameters.
+func (op *operation) readQuery(raw string) (url.Values, []serverapi.ParameterError) {
+	query := make(url.Values, len(op.query))
+	if raw == "" {
+		return query, nil
+	}
+	var violations []serverapi.ParameterError
+	for pair := range strings.SplitSeq(raw, "&") {
+		name, value, violation := op.readPair(pair)
+		if violation == "" && query.Has(name) && !op.query[name].list {
+			violation = "given more than once"
+		}
+		if violation != "" {
+			violations = append(violations, serverapi.ParameterError{Parameter: name, Detail: violation})
+		}
+		if len(violations) == maxViolations {
+			break
+		}
+		query[name] = append(query[name], value)
+	}
+	return query, violations
+}
+
+// decimal matches an integer without plus sign and leading zeros.
+var decimal = regexp.MustCompile(`^(0|-?[1-9][0-9]*)$`)
+
+// readPair parses one name=value pair; violation is empty if it is valid.
+func (op *operation) readPair(pair string) (name, value, violation string) {
+	rawName, rawValue, _ := strings.Cut(pair, "=")
+	name, nameErr := url.QueryUnescape(rawName)
+	value, valueErr := url.QueryUnescape(rawValue)
+	param, declared := op.query[name]
+	switch {
+	case nameErr != nil:
+		return rawName, "", "malformed percent-encoding"
+	case strings.Contains(pair, ";"):
+		return name, "", "escape semicolons as %3B"
+	case !declared:
+		return name, "", "no such query parameter; there is " + quoted(slices.Sorted(maps.Keys(op.query)))
+	case valueErr != nil:
+		return name, "", "malformed percent-encoding"
+	case value == "":
+		return name, "", "empty value; leave the parameter out instead"
+	case param.value.Type.Is(openapi3.TypeInteger) && !decimal.MatchString(value):
+		return name, "", "not a whole number in plain decimal digits"
+	}
+	return name, value, ""
 }
 
 // pathParams decodes the path parameters: echo matches the encoded path if there is one.
@@ -139,10 +184,8 @@ func pathParams(c echo.Context) (map[string]string, error) {
 
 // invalidRequest names each invalid parameter.
 func invalidRequest(err error) error {
-	var violations openapi3.MultiError
-	if !errors.As(err, &violations) {
-		violations = openapi3.MultiError{err}
-	}
+	var violations openapi3.MultiError // as options ask for
+	errors.As(err, &violations)
 	var params []serverapi.ParameterError
 	for _, violation := range violations {
 		var invalid *openapi3filter.RequestError

@@ -3,6 +3,10 @@ package server
 import (
 	"context"
 	"errors"
+	"maps"
+	"net/url"
+	"strconv"
+	"strings"
 
 	"github.com/getkin/kin-openapi/openapi3"
 
@@ -32,20 +36,29 @@ func newHandler(config Config, doc *openapi3.T, webhooks store.Lister) (*handler
 	return h, checkCursorLength(h.id, listing.Cursor)
 }
 
-var _ serverapi.StrictServerInterface = (*handler)(nil)
-
 // ListWebhooks returns a page of webhooks.
 func (h *handler) ListWebhooks(ctx context.Context, request serverapi.ListWebhooksRequestObject) (serverapi.ListWebhooksResponseObject, error) {
-	query, err := h.pageQuery(request)
-	if err != nil {
-		return nil, err
+	query := store.PageQuery{
+		OrganizationID: request.OrganizationID,
+		Limit:          int(*request.Params.PerPage), // set, as the contract has a default
+	}
+	if text := request.Params.Cursor; text != nil {
+		c, ok := parseCursor(*text, request.OrganizationID, h.id)
+		if !ok {
+			return nil, badParameters(serverapi.ParameterError{
+				Parameter: h.listing.CursorParameter,
+				Detail:    "not a cursor of this organization's list; take it from links.prev or links.next unchanged",
+			})
+		}
+		query.Bound, query.Backward = c.bound, c.backward
 	}
 	page, err := h.webhooks.ListWebhooks(ctx, query)
 	if err != nil {
 		return nil, err
 	}
-	links := h.pageLinks(stateOf(ctx).query, query, page)
-	return pageResponse{stateOf(ctx), page.Webhooks, serverapi.ListWebhooks200JSONResponse{WebhookListJSONResponse: serverapi.WebhookListJSONResponse{
+	s := stateOf(ctx)
+	links := h.pageLinks(s.query, query, page)
+	return pageResponse{s, page.Webhooks, serverapi.ListWebhooks200JSONResponse{WebhookListJSONResponse: serverapi.WebhookListJSONResponse{
 		Body: serverapi.WebhookPage{
 			Data:  []serverapi.Webhook{}, // replaced by the documents
 			Links: links,
@@ -54,21 +67,48 @@ func (h *handler) ListWebhooks(ctx context.Context, request serverapi.ListWebhoo
 		Headers: serverapi.WebhookListResponseHeaders{
 			CacheControl: noStore,
 			Link:         linkHeader(links),
-			XRequestID:   stateOf(ctx).requestID,
+			XRequestID:   s.requestID,
 		},
 	}}}, nil
 }
 
-// pageQuery converts a request. Its page size is set, as the contract has a default.
-func (h *handler) pageQuery(request serverapi.ListWebhooksRequestObject) (store.PageQuery, error) {
-	query := store.PageQuery{OrganizationID: request.OrganizationID, Limit: int(*request.Params.PerPage)}
-	if request.Params.Cursor == nil {
-		return query, nil
+// pageLinks makes the absolute links of a page. They keep every parameter of the request and always have the page
+// size. The links of an empty page point to both sides of the bound that it was read from.
+func (h *handler) pageLinks(requested url.Values, query store.PageQuery, page store.Page) serverapi.PageLinks {
+	prev, next := cursor{query.Bound, true}, cursor{query.Bound, false}
+	if n := len(page.Webhooks); n > 0 {
+		first, last := page.Webhooks[0], page.Webhooks[n-1]
+		prev.bound = store.Bound{CreatedAt: first.CreatedAt(), ID: first.ID()}
+		next.bound = store.Bound{CreatedAt: last.CreatedAt(), ID: last.ID(), After: true}
 	}
-	c, err := parseCursor(*request.Params.Cursor, request.OrganizationID, h.id)
-	if err != nil {
-		return query, badParameters(serverapi.ParameterError{Parameter: h.listing.CursorParameter, Detail: err.Error()})
+	others := make(url.Values, len(requested)+1)
+	maps.Copy(others, requested)
+	delete(others, h.listing.CursorParameter)
+	others.Set(h.listing.SizeParameter, strconv.Itoa(query.Limit))
+	begin := h.baseURL + h.listing.PathOf(query.OrganizationID) + "?" + h.listing.CursorParameter + "="
+	end := "&" + others.Encode()
+	link := func(exists bool, c cursor) *string {
+		if !exists {
+			return nil
+		}
+		text := begin + c.format(query.OrganizationID) + end
+		return &text
 	}
-	query.Bound, query.Backward = c.bound, c.backward
-	return query, nil
+	return serverapi.PageLinks{Prev: link(page.HasPrev, prev), Next: link(page.HasNext, next)}
+}
+
+// linkHeader returns the links as a Link header (RFC 8288), or nil if there are none.
+func linkHeader(links serverapi.PageLinks) *string {
+	var parts []string
+	if links.Prev != nil {
+		parts = append(parts, "<"+*links.Prev+`>; rel="prev"`)
+	}
+	if links.Next != nil {
+		parts = append(parts, "<"+*links.Next+`>; rel="next"`)
+	}
+	if len(parts) == 0 {
+		return nil
+	}
+	header := strings.Join(parts, ", ")
+	return &header
 }

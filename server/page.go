@@ -8,6 +8,8 @@ import (
 	"strconv"
 	"time"
 
+	"github.com/labstack/echo/v4"
+
 	"github.com/packhooks/packhooks/gen/serverapi"
 	"github.com/packhooks/packhooks/server/document"
 )
@@ -20,31 +22,35 @@ type pageResponse struct {
 	serverapi.ListWebhooks200JSONResponse
 }
 
-// noData is how the generated type encodes an empty page. It cannot occur within a JSON string, where quotes are escaped.
-var (
-	noData = []byte(`"data":[]`)
-	comma  = []byte{','}
-)
-
 // VisitListWebhooksResponse lets the generated code write status and headers, and writes its own body. The body does not
 // escape &, < and > in links: people copy links from a terminal.
-func (r pageResponse) VisitListWebhooksResponse(w http.ResponseWriter) (err error) {
+func (r pageResponse) VisitListWebhooksResponse(w http.ResponseWriter) error {
 	var page bytes.Buffer
 	encoder := json.NewEncoder(&page)
 	encoder.SetEscapeHTML(false)
-	if err = encoder.Encode(r.Body); err != nil {
+	if err := encoder.Encode(r.Body); err != nil {
 		return err
 	}
-	head, tail, ok := bytes.Cut(page.Bytes(), noData)
-	if !ok {
+	const data = `"data":[` // it cannot occur within a JSON string, where quotes are escaped
+	at := bytes.Index(page.Bytes(), []byte(data+"]"))
+	if at < 0 {
 		return errors.New("encoding page: the generated type has no data")
 	}
-	size := page.Len() + max(0, len(r.documents)-1)
-	for _, d := range r.documents {
+	head, tail := page.Bytes()[:at+len(data)], page.Bytes()[at+len(data):]
+	comma, body := []byte{','}, append(make([][]byte, 0, 2*len(r.documents)+2), head)
+	for i, d := range r.documents {
 		if len(d.JSON()) == 0 {
 			return errors.New("encoding page: an empty document")
 		}
-		size += len(d.JSON())
+		if i > 0 {
+			body = append(body, comma)
+		}
+		body = append(body, d.JSON())
+	}
+	body = append(body, tail)
+	size := 0
+	for _, piece := range body {
+		size += len(piece)
 	}
 	if r.state.known != nil {
 		r.state.known.pageBytes.Store(int64(size))
@@ -53,46 +59,28 @@ func (r pageResponse) VisitListWebhooksResponse(w http.ResponseWriter) (err erro
 		return err
 	}
 	w.Header().Set("Content-Length", strconv.Itoa(size))
-	if echo, ok := w.(interface{ Unwrap() http.ResponseWriter }); ok {
-		controller := http.NewResponseController(echo.Unwrap())
-		_ = controller.SetWriteDeadline(time.Now().Add(writeTime(size))) // where the connection can
-		defer func() {                                                   // what is not written yet counts as in hand
-			if failed := controller.Flush(); err == nil && !errors.Is(failed, http.ErrNotSupported) {
-				err = failed
-			}
-		}()
+	controller := http.NewResponseController(w.(*echo.Response).Writer) // echo's panics where it cannot flush
+	writeTime := 5*time.Second + time.Duration(size)*time.Second/(128<<10)
+	_ = controller.SetWriteDeadline(time.Now().Add(writeTime)) // where the connection can
+	err := r.ListWebhooks200JSONResponse.VisitListWebhooksResponse(bodyWriter{w, body})
+	failed := controller.Flush() // until then the bytes count as in hand
+	if err == nil && !errors.Is(failed, http.ErrNotSupported) {
+		err = failed
 	}
-	return r.ListWebhooks200JSONResponse.VisitListWebhooksResponse(bodyWriter{w, func() error {
-		return r.writeBody(w, head, tail)
-	}})
-}
-
-// writeTime is the write timeout: five seconds, plus one for each 128 KiB.
-func writeTime(size int) time.Duration {
-	return 5*time.Second + time.Duration(size)*time.Second/(128<<10)
-}
-
-func (r pageResponse) writeBody(w http.ResponseWriter, head, tail []byte) error {
-	pieces := make([][]byte, 0, 2*len(r.documents)+4)
-	pieces = append(pieces, head, noData[:len(noData)-1])
-	for i, d := range r.documents {
-		if i > 0 {
-			pieces = append(pieces, comma)
-		}
-		pieces = append(pieces, d.JSON())
-	}
-	for _, piece := range append(pieces, noData[len(noData)-1:], tail) {
-		if _, err := w.Write(piece); err != nil {
-			return err
-		}
-	}
-	return nil
+	return err
 }
 
 // bodyWriter replaces the body that the generated code writes.
 type bodyWriter struct {
 	http.ResponseWriter
-	write func() error
+	body [][]byte
 }
 
-func (w bodyWriter) Write(instead []byte) (int, error) { return len(instead), w.write() }
+func (w bodyWriter) Write(instead []byte) (int, error) {
+	for _, piece := range w.body {
+		if _, err := w.ResponseWriter.Write(piece); err != nil {
+			return 0, err
+		}
+	}
+	return len(instead), nil
+}

@@ -35,9 +35,16 @@ func badRequest(detail string) *problem {
 func badParameters(params ...serverapi.ParameterError) *problem {
 	names := make([]string, len(params))
 	for i, p := range params {
-		names[i] = strconv.Quote(p.Parameter)
+		names[i] = p.Parameter
 	}
-	return &problem{status: http.StatusBadRequest, detail: "invalid parameter " + strings.Join(names, ", "), params: &params}
+	return &problem{status: http.StatusBadRequest, detail: "invalid parameter " + quoted(names), params: &params}
+}
+
+func quoted(names []string) string {
+	for i, name := range names {
+		names[i] = strconv.Quote(name)
+	}
+	return strings.Join(names, ", ")
 }
 
 func unauthorized(reason, challenge, detail string) *problem {
