@@ -97,7 +97,7 @@ func (a *admission) admit(next echo.HandlerFunc) echo.HandlerFunc {
 	}
 }
 
-// hold makes the request count for a response of so many bytes, until it ends.
+// hold makes the request count for a response of so many bytes, instead of what it counted for so far.
 func (s *requestState) hold(response int64) error {
 	more := requestCost + response - s.unwritten
 	if more <= 0 {
@@ -154,7 +154,8 @@ func (a *admission) lookUp(s *requestState) (store.Grant, error) {
 		return a.Tokens.Authenticate(s, s.token)
 	}
 	if a.peer(s.peer).Tokens() < 1 {
-		return store.Grant{}, tooMany("failed_authentications", "this address has sent too many invalid tokens; wait for the seconds in Retry-After")
+		return store.Grant{}, tooMany("failed_authentications",
+			"this address has sent too many invalid tokens; wait for the seconds in Retry-After")
 	}
 	select {
 	case a.unknown <- struct{}{}:
@@ -189,6 +190,7 @@ func (a *admission) account(key string) *account {
 	return loaded.(*account)
 }
 
+// knownAccount returns nil for a token that was not valid of late.
 func (a *admission) knownAccount(key string) *account {
 	loaded, ok := a.accounts.Load(key)
 	if !ok || time.Since(time.Unix(loaded.(*account).lastValid.Load(), 0)) > knownFor {
@@ -204,7 +206,8 @@ func (s *requestState) limitRate() error {
 	reservation := account.rate.Reserve()
 	if wait := reservation.Delay(); wait > 0 {
 		reservation.Cancel()
-		return tryLater(http.StatusTooManyRequests, "rate", wait.Round(time.Millisecond), "the token is over its rate; wait for the seconds in Retry-After")
+		return tryLater(http.StatusTooManyRequests, "rate", wait.Round(time.Millisecond),
+			"the token is over its rate; wait for the seconds in Retry-After")
 	}
 	return nil
 }

@@ -39,10 +39,12 @@ func loadOperations(doc *openapi3.T) (map[string]*operation, error) {
 		for method, o := range item.Operations() {
 			params := slices.Concat(item.Parameters, o.Parameters)
 			if params.GetByInAndName(openapi3.ParameterInPath, organizationParam) == nil {
-				return nil, fmt.Errorf("loading contract: %s %s has no path parameter %q, which is needed for authorization", method, path, organizationParam)
+				return nil, fmt.Errorf("loading contract: %s %s has no path parameter %q, which is needed for authorization",
+					method, path, organizationParam)
 			}
 			if !bearerOnly(doc, o) {
-				return nil, fmt.Errorf("loading contract: %s %s is not secured by a bearer token alone, the only authentication that this server supports", method, path)
+				return nil, fmt.Errorf("loading contract: %s %s is not secured by a bearer token alone, "+
+					"the only authentication that this server supports", method, path)
 			}
 			query := map[string]queryParameter{}
 			for _, p := range params {
@@ -125,10 +127,7 @@ func (op *operation) readQuery(raw string) (url.Values, []serverapi.ParameterErr
 	}
 	var violations []serverapi.ParameterError
 	for pair := range strings.SplitSeq(raw, "&") {
-		name, value, violation := op.readPair(pair)
-		if violation == "" && query.Has(name) && !op.query[name].list {
-			violation = "given more than once"
-		}
+		name, value, violation := op.readPair(pair, query)
 		if violation != "" {
 			violations = append(violations, serverapi.ParameterError{Parameter: name, Detail: violation})
 		}
@@ -143,8 +142,8 @@ func (op *operation) readQuery(raw string) (url.Values, []serverapi.ParameterErr
 // decimal matches an integer without plus sign and leading zeros.
 var decimal = regexp.MustCompile(`^(0|-?[1-9][0-9]*)$`)
 
-// readPair parses one name=value pair; violation is empty if it is valid.
-func (op *operation) readPair(pair string) (name, value, violation string) {
+// readPair parses one name=value pair after others; violation is empty if it is valid.
+func (op *operation) readPair(pair string, before url.Values) (name, value, violation string) {
 	rawName, rawValue, _ := strings.Cut(pair, "=")
 	name, nameErr := url.QueryUnescape(rawName)
 	value, valueErr := url.QueryUnescape(rawValue)
@@ -162,6 +161,8 @@ func (op *operation) readPair(pair string) (name, value, violation string) {
 		return name, "", "empty value; leave the parameter out instead"
 	case param.value.Type.Is(openapi3.TypeInteger) && !decimal.MatchString(value):
 		return name, "", "not a whole number in plain decimal digits"
+	case before.Has(name) && !param.list:
+		return name, "", "given more than once"
 	}
 	return name, value, ""
 }
@@ -184,12 +185,10 @@ func pathParams(c echo.Context) (map[string]string, error) {
 
 // invalidRequest names each invalid parameter.
 func invalidRequest(err error) error {
-	var violations openapi3.MultiError // as options ask for
-	errors.As(err, &violations)
+	violations, _ := errors.AsType[openapi3.MultiError](err) // as options ask for
 	var params []serverapi.ParameterError
 	for _, violation := range violations {
-		var invalid *openapi3filter.RequestError
-		if errors.As(violation, &invalid) && invalid.Parameter != nil {
+		if invalid, ok := errors.AsType[*openapi3filter.RequestError](violation); ok && invalid.Parameter != nil {
 			params = append(params, serverapi.ParameterError{Parameter: invalid.Parameter.Name, Detail: reason(invalid)})
 		}
 	}
@@ -201,14 +200,11 @@ func invalidRequest(err error) error {
 
 // reason describes the error of a parameter without its value.
 func reason(err *openapi3filter.RequestError) string {
-	var schema *openapi3.SchemaError
-	var parse *openapi3filter.ParseError
-	switch {
-	case errors.As(err.Err, &schema):
+	if schema, ok := errors.AsType[*openapi3.SchemaError](err.Err); ok {
 		return schema.Reason
-	case errors.As(err.Err, &parse) && parse.Reason != "":
-		return parse.Reason
-	default:
-		return "invalid value"
 	}
+	if parse, ok := errors.AsType[*openapi3filter.ParseError](err.Err); ok && parse.Reason != "" {
+		return parse.Reason
+	}
+	return "invalid value"
 }

@@ -37,7 +37,8 @@ func checkCursorLength(id, cursor *openapi3.Schema) error {
 		return errors.New("loading contract: the id of a webhook has no maxLength, which is needed as cursors contain ids")
 	}
 	if n := base64.RawURLEncoding.EncodedLen(cursorHead + int(*id.MaxLength)); n > int(*cursor.MaxLength) { //nolint:gosec // lengths
-		return fmt.Errorf("loading contract: a cursor needs up to %d characters for an id of %d, but the contract allows %d", n, *id.MaxLength, *cursor.MaxLength)
+		return fmt.Errorf("loading contract: a cursor needs up to %d characters for an id of %d, but the contract allows %d",
+			n, *id.MaxLength, *cursor.MaxLength)
 	}
 	return nil
 }

@@ -52,7 +52,8 @@ func unauthorized(reason, challenge, detail string) *problem {
 }
 
 func tooBusy(reason string) *problem {
-	return tryLater(http.StatusServiceUnavailable, reason, time.Second, "the server is working on as many requests as it can; wait for the seconds in Retry-After")
+	const detail = "the server is working on as many requests as it can; wait for the seconds in Retry-After"
+	return tryLater(http.StatusServiceUnavailable, reason, time.Second, detail)
 }
 
 func tooMany(reason, detail string) *problem {
@@ -66,14 +67,15 @@ func tryLater(status int, reason string, wait time.Duration, detail string) *pro
 
 // problemOf maps an error to its response.
 func problemOf(err error) *problem {
-	var known *problem
-	var framework *echo.HTTPError
-	switch {
-	case errors.As(err, &known):
+	if known, ok := errors.AsType[*problem](err); ok {
 		return known
+	}
+	framework, _ := errors.AsType[*echo.HTTPError](err)
+	switch {
 	case errors.Is(err, store.ErrUnavailable), errors.Is(err, context.DeadlineExceeded), errors.Is(err, context.Canceled):
-		return tryLater(http.StatusServiceUnavailable, "storage", time.Second, "the storage cannot be reached or took too long; wait for the seconds in Retry-After")
-	case errors.As(err, &framework) && framework.Code == http.StatusBadRequest:
+		const detail = "the storage cannot be reached or took too long; wait for the seconds in Retry-After"
+		return tryLater(http.StatusServiceUnavailable, "storage", time.Second, detail)
+	case framework != nil && framework.Code == http.StatusBadRequest:
 		return badRequest("the request does not fit the contract")
 	default:
 		return &problem{status: http.StatusInternalServerError, detail: "internal error; quote the request ID when you report it"}

@@ -157,7 +157,8 @@ func New(config Config) (http.Handler, error) {
 			authorize,          // last, so that a malformed organization is a 400
 		}
 	}
-	serverapi.RegisterHandlersWithOptions(e, serverapi.NewStrictHandler(handler, nil), serverapi.RegisterHandlersOptions{BaseURL: config.BasePath, OperationMiddlewares: middlewares})
+	options := serverapi.RegisterHandlersOptions{BaseURL: config.BasePath, OperationMiddlewares: middlewares}
+	serverapi.RegisterHandlersWithOptions(e, serverapi.NewStrictHandler(handler, nil), options)
 	if !config.NoDocs {
 		if err := registerDocs(e, doc, config.BasePath, config.DocsOrganization); err != nil {
 			return nil, err

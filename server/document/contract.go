@@ -130,7 +130,7 @@ func (c *Contract) canonical(fields map[string]any, data []byte) (Document, erro
 	if err := json.Unmarshal(data, &w); err != nil {
 		return Document{}, fmt.Errorf("decoding webhook: %w", err)
 	}
-	normalizeTimes(reflect.ValueOf(&w))
+	normalizeTimes(reflect.ValueOf(&w).Elem())
 	var out bytes.Buffer
 	encoder := json.NewEncoder(&out)
 	encoder.SetEscapeHTML(false)
@@ -195,24 +195,26 @@ func checkTime(text string) error {
 	return nil
 }
 
-// normalizeTimes converts every time below v to UTC, to the microsecond.
+// normalizeTimes converts every time in v to UTC, to the microsecond.
 func normalizeTimes(v reflect.Value) {
+	if t, ok := v.Addr().Interface().(*time.Time); ok {
+		*t = t.UTC().Truncate(time.Microsecond)
+		return
+	}
 	switch v.Kind() {
 	case reflect.Pointer:
-		if t, ok := v.Interface().(*time.Time); ok && t != nil {
-			*t = t.UTC().Truncate(time.Microsecond)
-		} else if !v.IsNil() {
+		if !v.IsNil() {
 			normalizeTimes(v.Elem())
 		}
 	case reflect.Struct:
-		for i := range v.NumField() {
-			if v.Type().Field(i).IsExported() {
-				normalizeTimes(v.Field(i).Addr())
+		for field, value := range v.Fields() {
+			if field.IsExported() {
+				normalizeTimes(value)
 			}
 		}
 	case reflect.Slice:
 		for i := range v.Len() {
-			normalizeTimes(v.Index(i).Addr())
+			normalizeTimes(v.Index(i))
 		}
 	}
 }

@@ -81,9 +81,6 @@ func checkText(raw []byte) error {
 	if !utf8.Valid(raw) {
 		return errors.New("invalid UTF-8")
 	}
-	if !bytes.Contains(raw, []byte(`\u`)) {
-		return nil
-	}
 	for _, match := range escapes.FindAllSubmatch(raw, -1) {
 		if match[1] != nil {
 			return fmt.Errorf(`\%s is an unpaired surrogate`, match[1])
