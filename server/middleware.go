@@ -3,6 +3,7 @@ package server
 import (
 	"context"
 	"crypto/rand"
+	"errors"
 	"fmt"
 	"maps"
 	"net/http"
@@ -84,7 +85,7 @@ func recoverPanic(next echo.HandlerFunc) echo.HandlerFunc {
 			case runtime.Error:
 				err = fmt.Errorf("panic: %w\n%s", v, debug.Stack())
 			default:
-				if v == http.ErrAbortHandler {
+				if abort, ok := v.(error); ok && errors.Is(abort, http.ErrAbortHandler) {
 					panic(v) // net/http's own way to drop a connection
 				}
 				err = fmt.Errorf("panic: a %T\n%s", v, debug.Stack())
