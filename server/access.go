@@ -32,36 +32,33 @@ type Outcome struct {
 }
 
 // record logs and observes each request. It writes error responses itself, so that the final status is known.
-func record(config Config) echo.MiddlewareFunc {
-	return func(next echo.HandlerFunc) echo.HandlerFunc {
-		return func(c echo.Context) error {
-			start := time.Now()
-			s := stateOf(c.Request().Context())
-			connection := s.Context // ends when the client goes away
-			s.remoteIP, s.peer = remoteOf(c.Request(), config.TrustedProxies)
-			err := next(c)
-			committed := c.Response().Committed
-			gone := connection.Err() != nil && (committed && err != nil || errors.Is(err, context.Canceled))
-			if err != nil && !committed {
-				respondProblem(c, s, err)
-			}
-			s.Method, s.Status, s.Bytes = loggedMethod(c.Request().Method), c.Response().Status, c.Response().Size
-			switch {
-			case gone:
-				s.Reason, s.fault = "client_gone", nil
-				if !committed {
-					s.Status = StatusClientGone
-				}
-			case committed && err != nil:
-				s.fault = err
-			}
-			s.Duration = time.Since(start)
-			if config.Observe != nil {
-				config.Observe(c.Request().Context(), s.Outcome)
-			}
-			s.log(config.Logger, c.Request().UserAgent())
-			return nil
+func record(config Config) middleware {
+	return func(c echo.Context, s *requestState, next echo.HandlerFunc) error {
+		start := time.Now()
+		connection := s.Context // ends when the client goes away
+		s.remoteIP, s.peer = remoteOf(c.Request(), config.TrustedProxies)
+		err := next(c)
+		committed := c.Response().Committed
+		gone := connection.Err() != nil && (committed && err != nil || errors.Is(err, context.Canceled))
+		if err != nil && !committed {
+			respondProblem(c, s, err)
 		}
+		s.Method, s.Status, s.Bytes = loggedMethod(c.Request().Method), c.Response().Status, c.Response().Size
+		switch {
+		case gone:
+			s.Reason, s.fault = "client_gone", nil
+			if !committed {
+				s.Status = StatusClientGone
+			}
+		case committed && err != nil:
+			s.fault = err
+		}
+		s.Duration = time.Since(start)
+		if config.Observe != nil {
+			config.Observe(s, s.Outcome)
+		}
+		s.log(config.Logger, c.Request().UserAgent())
+		return nil
 	}
 }
 

@@ -75,26 +75,23 @@ func newAdmission(c Config) *admission {
 }
 
 // admit counts a request from its arrival until its last byte is written, and sets the timeout of the store.
-func (a *admission) admit(next echo.HandlerFunc) echo.HandlerFunc {
-	return func(c echo.Context) error {
-		s := stateOf(c.Request().Context())
-		s.admission, s.holder = a, s.peer
-		var cancel context.CancelFunc
-		s.Context, cancel = context.WithTimeout(s.Context, a.RequestTimeout)
-		defer cancel()
-		if s.token = bearerToken(c.Request().Header.Values(echo.HeaderAuthorization)); s.token != "" {
-			hash := sha256.Sum256([]byte(s.token))
-			s.key = string(hash[:])
-			if s.known = a.knownAccount(s.key); s.known != nil {
-				s.holder = s.key
-			}
+func (a *admission) admit(c echo.Context, s *requestState, next echo.HandlerFunc) error {
+	s.admission, s.holder = a, s.peer
+	var cancel context.CancelFunc
+	s.Context, cancel = context.WithTimeout(s.Context, a.RequestTimeout)
+	defer cancel()
+	if s.token = bearerToken(c.Request().Header.Values(echo.HeaderAuthorization)); s.token != "" {
+		hash := sha256.Sum256([]byte(s.token))
+		s.key = string(hash[:])
+		if s.known = a.knownAccount(s.key); s.known != nil {
+			s.holder = s.key
 		}
-		defer func() { a.unwritten.give(s.unwritten, s.holder) }()
-		if err := s.hold(0); err != nil {
-			return err
-		}
-		return next(c)
 	}
+	defer func() { a.unwritten.give(s.unwritten, s.holder) }()
+	if err := s.hold(0); err != nil {
+		return err
+	}
+	return next(c)
 }
 
 // hold makes the request count for a response of so many bytes, instead of what it counted for so far.

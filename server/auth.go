@@ -16,28 +16,25 @@ const realm = `Bearer realm="packhooks"`
 
 // authenticate looks up the bearer token of a request (RFC 6750). The grant of a token that was looked up a moment ago is
 // remembered: then it is checked as the page is read or, if none is read, before the error is returned.
-func authenticate(next echo.HandlerFunc) echo.HandlerFunc {
-	return func(c echo.Context) (err error) {
-		s := stateOf(c.Request().Context())
-		if s.token == "" {
-			return unauthorized("no_token", realm, `send a token as "Authorization: Bearer TOKEN"`)
-		}
-		if s.remember(); !s.unproven {
-			err = s.prove()
-		}
-		if err == nil {
-			err = s.limitRate()
-		}
-		if err != nil {
-			return err
-		}
-		if err = next(c); err != nil && s.unproven {
-			if invalid := s.prove(); invalid != nil {
-				return invalid
-			}
-		}
+func authenticate(c echo.Context, s *requestState, next echo.HandlerFunc) (err error) {
+	if s.token == "" {
+		return unauthorized("no_token", realm, `send a token as "Authorization: Bearer TOKEN"`)
+	}
+	if s.remember(); !s.unproven {
+		err = s.prove()
+	}
+	if err == nil {
+		err = s.limitRate()
+	}
+	if err != nil {
 		return err
 	}
+	if err = next(c); err != nil && s.unproven {
+		if invalid := s.prove(); invalid != nil {
+			return invalid
+		}
+	}
+	return err
 }
 
 // remember takes the grant from the last look-up of the token, if it is recent.
@@ -85,13 +82,11 @@ func bearerToken(authorization []string) string {
 }
 
 // authorize checks that the token covers the organization in the path.
-func authorize(next echo.HandlerFunc) echo.HandlerFunc {
-	return func(c echo.Context) error {
-		if err := stateOf(c.Request().Context()).authorize(); err != nil {
-			return err
-		}
-		return next(c)
+func authorize(c echo.Context, s *requestState, next echo.HandlerFunc) error {
+	if err := s.authorize(); err != nil {
+		return err
 	}
+	return next(c)
 }
 
 func (s *requestState) authorize() error {

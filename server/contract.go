@@ -90,30 +90,27 @@ var options = &openapi3filter.Options{MultiError: true, AuthenticationFunc: open
 
 // validate validates a request against the contract and fills in default query parameters. readQuery finds what
 // kin-openapi accepts or drops silently.
-func (op *operation) validate(next echo.HandlerFunc) echo.HandlerFunc {
-	return func(c echo.Context) error {
-		r := c.Request()
-		query, violations := op.readQuery(r.URL.RawQuery)
-		if len(violations) > 0 {
-			return badParameters(violations...)
-		}
-		if op.route.Operation.RequestBody == nil && r.ContentLength != 0 {
-			return badRequest("this operation takes no request body")
-		}
-		path, err := pathParams(c)
-		if err != nil {
-			return badRequest("malformed percent-encoding in the path")
-		}
-		err = openapi3filter.ValidateRequest(r.Context(), &openapi3filter.RequestValidationInput{
-			Request: r, PathParams: path, QueryParams: query, Route: op.route, Options: options,
-		})
-		if err != nil {
-			return invalidRequest(err)
-		}
-		s := stateOf(r.Context())
-		s.query, s.requested = query, path[organizationParam]
-		return next(c)
+func (op *operation) validate(c echo.Context, s *requestState, next echo.HandlerFunc) error {
+	r := c.Request()
+	query, violations := op.readQuery(r.URL.RawQuery)
+	if len(violations) > 0 {
+		return badParameters(violations...)
 	}
+	if op.route.Operation.RequestBody == nil && r.ContentLength != 0 {
+		return badRequest("this operation takes no request body")
+	}
+	path, err := pathParams(c)
+	if err != nil {
+		return badRequest("malformed percent-encoding in the path")
+	}
+	err = openapi3filter.ValidateRequest(r.Context(), &openapi3filter.RequestValidationInput{
+		Request: r, PathParams: path, QueryParams: query, Route: op.route, Options: options,
+	})
+	if err != nil {
+		return invalidRequest(err)
+	}
+	s.query, s.requested = query, path[organizationParam]
+	return next(c)
 }
 
 // maxViolations bounds the violations reported for a query.

@@ -56,6 +56,15 @@ func (s *requestState) Value(key any) any {
 // stateOf returns the state that identify put into the request's context.
 func stateOf(ctx context.Context) *requestState { return ctx.Value(stateKey{}).(*requestState) }
 
+// middleware is an echo.MiddlewareFunc with the state of the request.
+type middleware func(c echo.Context, s *requestState, next echo.HandlerFunc) error
+
+func with(m middleware) echo.MiddlewareFunc {
+	return func(next echo.HandlerFunc) echo.HandlerFunc {
+		return func(c echo.Context) error { return m(c, stateOf(c.Request().Context()), next) }
+	}
+}
+
 // identify names the request and sets the headers that every response has.
 func identify(schema *openapi3.Schema) echo.MiddlewareFunc {
 	return func(next echo.HandlerFunc) echo.HandlerFunc {
@@ -77,27 +86,25 @@ func identify(schema *openapi3.Schema) echo.MiddlewareFunc {
 
 // recoverPanic turns a panic into a 500 and logs the stack. The value of a panic may hold secrets, so it is logged only
 // if it is a runtime error.
-func recoverPanic(next echo.HandlerFunc) echo.HandlerFunc {
-	return func(c echo.Context) (err error) {
-		defer func() {
-			switch v := recover().(type) {
-			case nil:
-			case runtime.Error:
-				err = fmt.Errorf("panic: %w\n%s", v, debug.Stack())
-			default:
-				if abort, ok := v.(error); ok && errors.Is(abort, http.ErrAbortHandler) {
-					panic(v) // net/http's own way to drop a connection
-				}
-				err = fmt.Errorf("panic: a %T\n%s", v, debug.Stack())
+func recoverPanic(c echo.Context, _ *requestState, next echo.HandlerFunc) (err error) {
+	defer func() {
+		switch v := recover().(type) {
+		case nil:
+		case runtime.Error:
+			err = fmt.Errorf("panic: %w\n%s", v, debug.Stack())
+		default:
+			if abort, ok := v.(error); ok && errors.Is(abort, http.ErrAbortHandler) {
+				panic(v) // net/http's own way to drop a connection
 			}
-		}()
-		return next(c)
-	}
+			err = fmt.Errorf("panic: a %T\n%s", v, debug.Stack())
+		}
+	}()
+	return next(c)
 }
 
 // matchRoute responds 404 to an unknown path and 405 to an undeclared method, including HEAD and OPTIONS (echo would
 // handle OPTIONS itself).
-func matchRoute(e *echo.Echo, basePath string, operations map[string]*operation) echo.MiddlewareFunc {
+func matchRoute(e *echo.Echo, basePath string, operations map[string]*operation) middleware {
 	ids := map[string]string{}
 	for id, o := range operations {
 		ids[o.route.Method+" "+basePath+strings.NewReplacer("{", ":", "}", "").Replace(o.route.Path)] = id
@@ -109,25 +116,23 @@ func matchRoute(e *echo.Echo, basePath string, operations map[string]*operation)
 		}
 		routes[r.Path][r.Method] = ids[r.Method+" "+r.Path]
 	}
-	return func(next echo.HandlerFunc) echo.HandlerFunc {
-		return func(c echo.Context) error {
-			methods, known := routes[c.Path()]
-			id, allowed := methods[c.Request().Method]
-			if s := stateOf(c.Request().Context()); known {
-				s.Route, s.Operation = c.Path(), id
-			}
-			if !known || slices.Contains(c.ParamValues(), "") {
-				return &problem{status: http.StatusNotFound, detail: "no such path"}
-			}
-			if !allowed {
-				allow := strings.Join(slices.Sorted(maps.Keys(methods)), ", ")
-				return &problem{
-					status: http.StatusMethodNotAllowed,
-					detail: "this path supports only " + allow,
-					header: map[string]string{echo.HeaderAllow: allow},
-				}
-			}
-			return next(c)
+	return func(c echo.Context, s *requestState, next echo.HandlerFunc) error {
+		methods, known := routes[c.Path()]
+		id, allowed := methods[c.Request().Method]
+		if known {
+			s.Route, s.Operation = c.Path(), id
 		}
+		if !known || slices.Contains(c.ParamValues(), "") {
+			return &problem{status: http.StatusNotFound, detail: "no such path"}
+		}
+		if !allowed {
+			allow := strings.Join(slices.Sorted(maps.Keys(methods)), ", ")
+			return &problem{
+				status: http.StatusMethodNotAllowed,
+				detail: "this path supports only " + allow,
+				header: map[string]string{echo.HeaderAllow: allow},
+			}
+		}
+		return next(c)
 	}
 }

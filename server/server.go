@@ -152,9 +152,9 @@ func New(config Config) (http.Handler, error) {
 	middlewares := map[string][]echo.MiddlewareFunc{}
 	for id, operation := range operations {
 		middlewares[id] = []echo.MiddlewareFunc{
-			authenticate,       // who calls, and how often; nothing below gets a response without a valid token
-			operation.validate, // the request against the contract; fills in defaults
-			authorize,          // last, so that a malformed organization is a 400
+			with(authenticate),       // who calls, and how often; nothing below gets a response without a valid token
+			with(operation.validate), // the request against the contract; fills in defaults
+			with(authorize),          // last, so that a malformed organization is a 400
 		}
 	}
 	options := serverapi.RegisterHandlersOptions{BaseURL: config.BasePath, OperationMiddlewares: middlewares}
@@ -165,11 +165,11 @@ func New(config Config) (http.Handler, error) {
 		}
 	}
 	e.Use(
-		identify(requestID.Value.Schema.Value),     // first, so that everything after can name the request
-		record(config),                             // outside of what may fail or panic, to see the outcome
-		recoverPanic,                               // before any code that could panic
-		matchRoute(e, config.BasePath, operations), // 404 and 405 come before 401: which paths exist is no secret
-		admission.admit,                            // before any expensive work
+		identify(requestID.Value.Schema.Value),           // first, so that everything after can name the request
+		with(record(config)),                             // outside of what may fail or panic, to see the outcome
+		with(recoverPanic),                               // before any code that could panic
+		with(matchRoute(e, config.BasePath, operations)), // 404 and 405 come before 401: which paths exist is no secret
+		with(admission.admit),                            // before any expensive work
 	)
 	return e, nil
 }
