@@ -16,20 +16,20 @@ const realm = `Bearer realm="packhooks"`
 
 // authenticate looks up the bearer token of a request (RFC 6750). The grant of a token that was looked up a moment ago is
 // remembered: then it is checked as the page is read or, if none is read, before the error is returned.
-func authenticate(c echo.Context, s *requestState, next echo.HandlerFunc) (err error) {
+func authenticate(c echo.Context, s *requestState, next echo.HandlerFunc) error {
 	if s.token == "" {
 		return unauthorized("no_token", realm, `send a token as "Authorization: Bearer TOKEN"`)
 	}
 	if s.remember(); !s.unproven {
-		err = s.prove()
+		if err := s.prove(); err != nil {
+			return err
+		}
 	}
-	if err == nil {
-		err = s.limitRate()
-	}
-	if err != nil {
+	if err := s.limitRate(); err != nil {
 		return err
 	}
-	if err = next(c); err != nil && s.unproven {
+	err := next(c)
+	if err != nil && s.unproven {
 		if invalid := s.prove(); invalid != nil {
 			return invalid
 		}
@@ -51,21 +51,20 @@ func (s *requestState) remember() {
 func (s *requestState) prove() (err error) {
 	s.unproven = false
 	s.grant, err = s.admission.lookUp(s)
-	if err == nil {
-		s.admission.account(s.key).last.Store(&remembered{s.grant, time.Now()})
-	}
-	if !errors.Is(err, store.ErrUnauthorized) {
-		return err
-	}
-	s.admission.accounts.Delete(s.key)
-	s.admission.peer(s.peer).Allow()
 	reason := "unknown_token"
 	switch {
+	case err == nil:
+		s.admission.account(s.key).last.Store(&remembered{s.grant, time.Now()})
+		return nil
+	case !errors.Is(err, store.ErrUnauthorized):
+		return err
 	case errors.Is(err, store.ErrExpired):
 		reason = "expired_token"
 	case errors.Is(err, store.ErrRevoked):
 		reason = "revoked_token"
 	}
+	s.admission.accounts.Delete(s.key)
+	s.admission.peer(s.peer).Allow()
 	return unauthorized(reason, realm+`, error="invalid_token"`, "the token is malformed, unknown, expired or revoked; ask for a new one")
 }
 
