@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"net"
+	"slices"
 	"strings"
 	"time"
 
@@ -39,7 +40,6 @@ func (c conn) bounded(ctx context.Context, f func(context.Context) error) error 
 	return c.failure(ctx, f(ctx))
 }
 
-// Exec runs one statement.
 func (c conn) Exec(ctx context.Context, statement string, args ...any) (changed int64, err error) {
 	err = c.bounded(ctx, func(ctx context.Context) error {
 		tag, err := c.runner.Exec(ctx, statement, args...)
@@ -49,7 +49,6 @@ func (c conn) Exec(ctx context.Context, statement string, args ...any) (changed 
 	return changed, err
 }
 
-// Query reads rows.
 func (c conn) Query(ctx context.Context, statement string, args []any, row func(engine.Scan) error) error {
 	return c.bounded(ctx, func(ctx context.Context) error {
 		rows, err := c.runner.Query(ctx, statement, args...)
@@ -77,7 +76,6 @@ func (c conn) Query(ctx context.Context, statement string, args []any, row func(
 // reusedBytes is scanned into the array that it has, if that is large enough. pgx would make a new one for each row.
 type reusedBytes []byte
 
-// ScanBytes implements pgtype.BytesScanner.
 func (b *reusedBytes) ScanBytes(column []byte) error {
 	if *b = append((*b)[:0], column...); column == nil {
 		*b = nil
@@ -147,26 +145,19 @@ var transientClasses = []string{
 }
 
 func transient(err error) bool {
-	var pg *pgconn.PgError
-	if errors.As(err, &pg) {
-		for _, class := range transientClasses {
-			if strings.HasPrefix(pg.Code, class) {
-				return true
-			}
-		}
-		return false
+	if pg, ok := errors.AsType[*pgconn.PgError](err); ok {
+		return slices.ContainsFunc(transientClasses, func(class string) bool { return strings.HasPrefix(pg.Code, class) })
 	}
 	return lost(err)
 }
 
 // lost reports whether a connection failed or is to a server that is no longer the primary.
 func lost(err error) bool {
-	var pg *pgconn.PgError
-	if errors.As(err, &pg) {
+	if pg, ok := errors.AsType[*pgconn.PgError](err); ok {
 		return pg.Code == "25006" || strings.HasPrefix(pg.Code, "57P") || strings.HasPrefix(pg.Code, "08")
 	}
-	var connect *pgconn.ConnectError
-	var network net.Error
-	return errors.As(err, &connect) || errors.As(err, &network) || pgconn.SafeToRetry(err) ||
+	_, connecting := errors.AsType[*pgconn.ConnectError](err)
+	_, network := errors.AsType[net.Error](err)
+	return connecting || network || pgconn.SafeToRetry(err) ||
 		errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, net.ErrClosed)
 }

@@ -21,7 +21,6 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"iter"
 	"net"
 	"time"
 
@@ -62,40 +61,35 @@ type Store struct {
 	store.GrantLister
 }
 
-type database struct {
-	engine.Store
-	pool *pgxpool.Pool
-}
+type database struct{ pool *pgxpool.Pool }
 
 // Open connects to a database and does to its tables what opts.Migrate says. Cipher must hold the keys that the
 // database was begun with: store.ErrWrongKey. State and tokens are begun together; one without the other is
 // store.ErrIncomplete.
 func Open(ctx context.Context, dsn string, cipher document.Cipher, opts Options) (*Store, error) {
-	opts = opts.withDefaults(dsn)
 	config, err := poolConfig(dsn, opts)
 	if err != nil {
 		return nil, err
 	}
-	if err := Migrate(ctx, opts.MigrateDSN, opts); err != nil {
+	if err := Migrate(ctx, cmp.Or(opts.MigrateDSN, dsn), opts); err != nil {
 		return nil, err
 	}
 	pool, err := pgxpool.NewWithConfig(ctx, config)
 	if err != nil {
 		return nil, fmt.Errorf("connecting to database: %w", err)
 	}
-	c := conn{pool, pool, opts.StatementTimeout}
-	db := &database{engine.Store{
-		Webhooks: c, Tokens: c, Cipher: cipher, Contract: opts.Contract, Migrate: opts.Migrate, ForShare: " FOR SHARE",
-		MustExist: opts.MustExist, Parts: [2]string{"table store_state", "table token_state"},
-	}, pool}
-	if err := db.Start(ctx); err != nil {
-		return nil, errors.Join(fmt.Errorf("opening database: %w", err), db.Close())
+	c := conn{pool, pool, cmp.Or(opts.StatementTimeout, 5*time.Second)}
+	s := &engine.Store{
+		Engine: database{pool}, Webhooks: c, Tokens: c, Cipher: cipher, Contract: opts.Contract, Migrate: opts.Migrate,
+		MustExist: opts.MustExist, Parts: [2]string{"table store_state", "table token_state"}, ForShare: " FOR SHARE",
 	}
-	return &Store{db, db}, nil
+	if err := s.Start(ctx); err != nil {
+		return nil, errors.Join(fmt.Errorf("opening database: %w", err), s.Close())
+	}
+	return &Store{s, s}, nil
 }
 
-// Status describes the pool.
-func (db *database) Status() store.Status {
+func (db database) Status() store.Status {
 	files, _ := migrations.ReadDir("migrations") // embedded
 	s := db.pool.Stat()
 	return store.Status{Engine: "postgresql", Schema: len(files), Pools: []store.Pool{{
@@ -104,8 +98,7 @@ func (db *database) Status() store.Status {
 	}}}
 }
 
-// Close closes the connections.
-func (db *database) Close() error {
+func (db database) Close() error {
 	db.pool.Close()
 	return nil
 }
@@ -123,18 +116,17 @@ ANALYZE staged;
 SET LOCAL enable_seqscan = on;
 SET LOCAL enable_sort = on`
 
-// ImportWebhooks is one transaction throughout, so that a pooler in transaction mode keeps the connection. It locks nothing
-// that others use before it merges.
-func (db *database) ImportWebhooks(ctx context.Context, organizationID string, webhooks iter.Seq2[document.Document, error], opts store.ImportOptions) (store.ImportResult, error) {
-	im := importer{conn: conn{pool: db.pool}}
-	defer im.rollback(ctx)
-	return db.Import(ctx, organizationID, webhooks, opts, func() (_ engine.Importer, err error) {
-		if im.tx, err = db.pool.Begin(ctx); err == nil {
-			im.runner = im.tx
-			_, err = im.tx.Exec(ctx, stageTable, pgx.QueryExecModeSimpleProtocol)
+// Connect begins the one transaction of an import, so that a pooler in transaction mode keeps the connection. It locks
+// nothing that others use before the merge.
+func (db database) Connect(ctx context.Context) (engine.Importer, error) {
+	tx, err := db.pool.Begin(ctx)
+	im := importer{conn{runner: tx, pool: db.pool}, tx}
+	if err == nil {
+		if _, err = tx.Exec(ctx, stageTable, pgx.QueryExecModeSimpleProtocol); err != nil {
+			im.Close()
 		}
-		return im, im.failure(ctx, err)
-	})
+	}
+	return im, im.failure(ctx, err)
 }
 
 type importer struct {
@@ -142,11 +134,7 @@ type importer struct {
 	tx pgx.Tx
 }
 
-func (im *importer) rollback(ctx context.Context) {
-	if im.tx != nil {
-		_ = im.tx.Rollback(context.WithoutCancel(ctx))
-	}
-}
+func (im importer) Close() { _ = im.tx.Rollback(context.Background()) }
 
 // Stored looks rows up. A join would let the planner read the whole organization.
 func (im importer) Stored(ctx context.Context, rows []engine.Row) error {
@@ -194,15 +182,11 @@ func Migrate(ctx context.Context, dsn string, opts Options) error {
 	if err := mode.Validate(); err != nil || mode == store.MigrateOff {
 		return err
 	}
-	config, err := pgx.ParseConfig(dsn)
+	config, err := poolConfig(dsn, opts)
 	if err != nil {
-		return fmt.Errorf("reading DSN: %w", err)
-	}
-	if err := checkTLS(&config.Config, opts.AllowUnverifiedTLS); err != nil {
 		return err
 	}
-	config.ConnectTimeout = cmp.Or(config.ConnectTimeout, connectTimeout)
-	db := stdlib.OpenDB(*config)
+	db := stdlib.OpenDB(*config.ConnConfig)
 	defer db.Close()
 	files, err := fs.Sub(migrations, "migrations")
 	if err != nil {
@@ -216,21 +200,20 @@ func Migrate(ctx context.Context, dsn string, opts Options) error {
 	if err != nil {
 		return err
 	}
-	if mode == store.MigrateCheck {
-		var pending bool
-		if pending, err = provider.HasPending(ctx); err == nil && pending {
-			return store.ErrSchemaTooOld
-		}
-	} else {
+	if mode != store.MigrateCheck {
 		_, err = provider.Up(ctx)
+	} else if pending, e := provider.HasPending(ctx); e != nil {
+		err = e
+	} else if pending {
+		return store.ErrSchemaTooOld
 	}
-	if err != nil && transient(err) {
+	switch {
+	case err == nil:
+		return nil
+	case transient(err):
 		return fmt.Errorf("migrating: %w: %w", store.ErrUnavailable, err)
 	}
-	if err != nil {
-		return fmt.Errorf("migrating: %w", err)
-	}
-	return nil
+	return fmt.Errorf("migrating: %w", err)
 }
 
 // ErrUnverifiedTLS reports an sslmode below verify-full, libpq's default included: an attacker in the middle would get
@@ -252,14 +235,6 @@ func checkTLS(config *pgconn.Config, allowed bool) error {
 // connectTimeout applies to each host unless the DSN has connect_timeout, to leave time for the next host.
 const connectTimeout = 2 * time.Second
 
-func (o Options) withDefaults(dsn string) Options {
-	o.MaxConns = cmp.Or(o.MaxConns, 10)
-	o.MaxConnLifetime = cmp.Or(o.MaxConnLifetime, 30*time.Minute)
-	o.StatementTimeout = cmp.Or(o.StatementTimeout, 5*time.Second)
-	o.MigrateDSN = cmp.Or(o.MigrateDSN, dsn)
-	return o
-}
-
 func poolConfig(dsn string, opts Options) (*pgxpool.Config, error) {
 	config, err := pgxpool.ParseConfig(dsn)
 	if err != nil {
@@ -268,10 +243,10 @@ func poolConfig(dsn string, opts Options) (*pgxpool.Config, error) {
 	if err := checkTLS(&config.ConnConfig.Config, opts.AllowUnverifiedTLS); err != nil {
 		return nil, err
 	}
-	config.MaxConns = int32(opts.MaxConns)
+	config.MaxConns = int32(cmp.Or(opts.MaxConns, 10))
 	config.MinConns = int32(opts.MinConns)
-	config.MaxConnLifetime = opts.MaxConnLifetime
-	config.MaxConnLifetimeJitter = opts.MaxConnLifetime / 10
+	config.MaxConnLifetime = cmp.Or(opts.MaxConnLifetime, 30*time.Minute)
+	config.MaxConnLifetimeJitter = config.MaxConnLifetime / 10
 	config.PingTimeout = time.Second
 	config.HealthCheckPeriod = 5 * time.Second
 	config.ConnConfig.ConnectTimeout = cmp.Or(config.ConnConfig.ConnectTimeout, connectTimeout)

@@ -35,13 +35,6 @@ type pool struct {
 	waitTime atomic.Int64 // nanoseconds
 }
 
-func (p *pool) status(name string) store.Pool {
-	return store.Pool{
-		Name: name, Max: cap(p.free), Open: int(p.open.Load()), InUse: cap(p.free) - len(p.free),
-		Waits: p.waits.Load(), WaitTime: time.Duration(p.waitTime.Load()),
-	}
-}
-
 func newPool(path string) *pool {
 	p := &pool{path: path, free: make(chan conn, max(4, 2*runtime.NumCPU()))}
 	for range cap(p.free) {
@@ -50,18 +43,33 @@ func newPool(path string) *pool {
 	return p
 }
 
-func (p *pool) connect() (conn, error) {
-	path, err := filepath.Abs(p.path) // SQLite gives some relative names a meaning
+func (p *pool) status(name string) store.Pool {
+	return store.Pool{
+		Name: name, Max: cap(p.free), Open: int(p.open.Load()), InUse: cap(p.free) - len(p.free),
+		Waits: p.waits.Load(), WaitTime: time.Duration(p.waitTime.Load()),
+	}
+}
+
+func (p *pool) close() (err error) {
+	for range cap(p.free) {
+		if c := <-p.free; c.Conn != nil {
+			err = errors.Join(err, c.Close())
+		}
+	}
+	return err
+}
+
+// connect opens a file.
+func connect(path string) (conn, error) {
+	path, err := filepath.Abs(path) // SQLite gives some relative names a meaning
 	if err != nil {
 		return conn{}, err
 	}
-	var c *sqlite.Conn
-	for deadline := time.Now().Add(time.Second); ; time.Sleep(time.Millisecond) {
+	c, err := sqlite.OpenConn(path, sqlite.OpenReadWrite, sqlite.OpenWAL)
+	// Two connections that switch a new file to WAL at once could wait for each other: SQLite fails one instead.
+	for end := time.Now().Add(time.Second); sqlite.ErrCode(err).ToPrimary() == sqlite.ResultBusy && time.Now().Before(end); {
+		time.Sleep(time.Millisecond)
 		c, err = sqlite.OpenConn(path, sqlite.OpenReadWrite, sqlite.OpenWAL)
-		// Two connections that switch a new file to WAL at once could wait for each other: SQLite fails one instead.
-		if sqlite.ErrCode(err).ToPrimary() != sqlite.ResultBusy || time.Now().After(deadline) {
-			break
-		}
 	}
 	if err != nil {
 		return conn{}, err
@@ -77,27 +85,30 @@ func (p *pool) connect() (conn, error) {
 	return conn{c}, nil
 }
 
-func (p *pool) close() (err error) {
-	for range cap(p.free) {
-		if c := <-p.free; c.Conn != nil {
-			err = errors.Join(err, c.Close())
-		}
-	}
-	return err
-}
-
 // use calls f with a free connection.
 func (p *pool) use(ctx context.Context, f func(conn) error) (err error) {
 	if err := ctx.Err(); err != nil {
 		return err
 	}
-	c, err := p.acquire(ctx)
-	if err != nil {
-		return err
+	var c conn
+	select {
+	case c = <-p.free:
+	default:
+		start := time.Now()
+		p.waits.Add(1)
+		select {
+		case c = <-p.free:
+		case <-ctx.Done():
+			err = ctx.Err()
+		}
+		p.waitTime.Add(int64(time.Since(start)))
+		if err != nil {
+			return err
+		}
 	}
 	defer func() { p.free <- c }()
 	if c.Conn == nil {
-		if c, err = p.connect(); err != nil {
+		if c, err = connect(p.path); err != nil {
 			return failure(ctx, err)
 		}
 		p.open.Add(1)
@@ -111,24 +122,6 @@ func (p *pool) use(ctx context.Context, f func(conn) error) (err error) {
 	return err
 }
 
-func (p *pool) acquire(ctx context.Context) (conn, error) {
-	select {
-	case c := <-p.free:
-		return c, nil
-	default:
-	}
-	start := time.Now()
-	p.waits.Add(1)
-	defer func() { p.waitTime.Add(int64(time.Since(start))) }()
-	select {
-	case c := <-p.free:
-		return c, nil
-	case <-ctx.Done():
-		return conn{}, ctx.Err()
-	}
-}
-
-// Exec runs one statement.
 func (p *pool) Exec(ctx context.Context, statement string, args ...any) (changed int64, err error) {
 	err = p.Transact(ctx, "", func(c engine.Conn) error {
 		changed, err = c.Exec(ctx, statement, args...)
@@ -137,7 +130,7 @@ func (p *pool) Exec(ctx context.Context, statement string, args ...any) (changed
 	return changed, err
 }
 
-// Query reads rows. It is short, so it is not interrupted.
+// Query is short, so it is not interrupted.
 func (p *pool) Query(ctx context.Context, statement string, args []any, row func(engine.Scan) error) error {
 	return p.use(ctx, func(c conn) error { return c.Query(ctx, statement, args, row) })
 }
@@ -149,19 +142,24 @@ func (p *pool) Transact(ctx context.Context, organizationID string, f func(engin
 
 type conn struct{ *sqlite.Conn }
 
-// Transact waits for other writers until the context ends or busyTimeout is over.
-func (c conn) Transact(ctx context.Context, _ string, f func(engine.Conn) error) error {
-	defer func() {
+// wait lets statements wait for locks until the context ends, and returns what ends this and any transaction.
+func (c conn) wait(ctx context.Context) (end func()) {
+	c.SetBlockOnBusy()
+	c.SetInterrupt(ctx.Done())
+	return func() {
 		c.SetInterrupt(nil)
 		c.SetBusyTimeout(readTimeout)
 		if !c.AutocommitEnabled() {
 			_ = sqlitex.Execute(c.Conn, "ROLLBACK", nil)
 		}
-	}()
+	}
+}
+
+// Transact waits for other writers until the context ends or busyTimeout is over.
+func (c conn) Transact(ctx context.Context, _ string, f func(engine.Conn) error) error {
 	waiting, cancel := context.WithTimeoutCause(ctx, busyTimeout, store.ErrUnavailable)
 	defer cancel()
-	c.SetBlockOnBusy()
-	c.SetInterrupt(waiting.Done())
+	defer c.wait(waiting)()
 	if _, err := c.Exec(waiting, "BEGIN IMMEDIATE"); err != nil {
 		return err
 	}
@@ -175,13 +173,11 @@ func (c conn) Transact(ctx context.Context, _ string, f func(engine.Conn) error)
 	return nil
 }
 
-// Exec runs one statement.
 func (c conn) Exec(ctx context.Context, statement string, args ...any) (int64, error) {
 	err := c.Query(ctx, statement, args, nil)
 	return int64(c.Changes()), err
 }
 
-// Query runs one statement.
 func (c conn) Query(ctx context.Context, statement string, args []any, row func(engine.Scan) error) error {
 	stmt, err := c.Prepare(statement)
 	if err != nil {
@@ -239,18 +235,13 @@ func failure(ctx context.Context, err error) error {
 		return fmt.Errorf("%w: another writer held the lock for %v", store.ErrUnavailable, busyTimeout)
 	case ctx.Err() != nil:
 		return fmt.Errorf("%w: %w", ctx.Err(), err)
-	case slices.Contains(transient, sqlite.ErrCode(err).ToPrimary()):
-		return fmt.Errorf("%w: %w", store.ErrUnavailable, err)
-	case slices.Contains(damaged, sqlite.ErrCode(err).ToPrimary()):
+	}
+	switch sqlite.ErrCode(err).ToPrimary() {
+	case sqlite.ResultCorrupt, sqlite.ResultNotADB:
 		return fmt.Errorf("%w: %w", store.ErrDamaged, err)
+	case sqlite.ResultBusy, sqlite.ResultLocked, sqlite.ResultFull, sqlite.ResultIOErr, sqlite.ResultCantOpen, sqlite.ResultNoMem,
+		sqlite.ResultProtocol: // another process or a full disk can cause them
+		return fmt.Errorf("%w: %w", store.ErrUnavailable, err)
 	}
 	return err
-}
-
-var damaged = []sqlite.ResultCode{sqlite.ResultCorrupt, sqlite.ResultNotADB}
-
-// transient results may succeed on a retry: another process or a full disk can cause them.
-var transient = []sqlite.ResultCode{
-	sqlite.ResultBusy, sqlite.ResultLocked, sqlite.ResultFull, sqlite.ResultIOErr, sqlite.ResultCantOpen, sqlite.ResultNoMem,
-	sqlite.ResultProtocol,
 }

@@ -17,7 +17,6 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"iter"
 	"os"
 	"path/filepath"
 
@@ -51,39 +50,36 @@ type Store struct {
 	store.GrantLister
 }
 
-type database struct {
-	engine.Store
-	webhooks, tokens *pool
-}
+type database struct{ webhooks, tokens *pool }
+
+func newDatabase(path string) database { return database{newPool(path), newPool(path + TokensSuffix)} }
 
 // Open opens the database at path, and its tokens beside it, after doing to its tables what opts.Migrate says. It makes
 // both files (mode 0600) or none: one that is missing, empty or of another database is store.ErrIncomplete. Cipher must
 // hold the keys that the database was begun with: store.ErrWrongKey.
 func Open(ctx context.Context, path string, cipher document.Cipher, opts Options) (*Store, error) {
-	db := &database{webhooks: newPool(path), tokens: newPool(path + TokensSuffix)}
-	db.Store = engine.Store{
-		Webhooks: db.webhooks, Tokens: db.tokens, Cipher: cipher, Contract: opts.Contract, Migrate: opts.Migrate,
-		MustExist: opts.MustExist, Parts: [2]string{filepath.Base(path), filepath.Base(path) + TokensSuffix},
+	db := newDatabase(path)
+	s := &engine.Store{
+		Engine: db, Webhooks: db.webhooks, Tokens: db.tokens, Cipher: cipher, Contract: opts.Contract, Migrate: opts.Migrate,
+		MustExist: opts.MustExist, Parts: [2]string{db.webhooks.name(), db.tokens.name()},
 	}
-	err := Migrate(ctx, path, opts)
+	err := db.migrate(ctx, opts)
 	if err == nil {
-		err = db.Start(ctx)
+		err = s.Start(ctx)
 	}
 	if err != nil {
-		return nil, errors.Join(fmt.Errorf("opening %s: %w", path, err), db.Close())
+		return nil, errors.Join(fmt.Errorf("opening %s: %w", path, err), s.Close())
 	}
-	return &Store{db, db}, nil
+	return &Store{s, s}, nil
 }
 
-// Status describes the pools.
-func (db *database) Status() store.Status {
+func (db database) Status() store.Status {
 	return store.Status{Engine: "sqlite", Schema: len(webhooksMigrations), Pools: []store.Pool{
 		db.webhooks.status("webhooks"), db.tokens.status("tokens"),
 	}}
 }
 
-// Close closes the files.
-func (db *database) Close() error { return errors.Join(db.webhooks.close(), db.tokens.close()) }
+func (db database) Close() error { return errors.Join(db.webhooks.close(), db.tokens.close()) }
 
 // stageTable has no index, as ids come in no order, and no journal, as it goes with its connection. It is made outside of
 // any transaction, which would keep the write-ahead log from being reused for as long as the webhooks take to come.
@@ -93,23 +89,27 @@ var stageTable = []string{
 	"CREATE TEMP TABLE staged (created_at INTEGER NOT NULL, id TEXT NOT NULL, document BLOB NOT NULL) STRICT",
 }
 
-// ImportWebhooks imports on a connection of its own, and goes over the write-ahead log in the end: readers would search it.
-func (db *database) ImportWebhooks(ctx context.Context, organizationID string, webhooks iter.Seq2[document.Document, error], opts store.ImportOptions) (store.ImportResult, error) {
-	own, err := db.webhooks.connect()
+func (db database) Connect(ctx context.Context) (engine.Importer, error) {
+	own, err := connect(db.webhooks.path)
 	if err != nil {
-		return store.ImportResult{}, failure(ctx, err)
+		return nil, failure(ctx, err)
 	}
-	defer own.Close()
-	defer func() { _ = sqlitex.ExecuteTransient(own.Conn, "PRAGMA wal_checkpoint(TRUNCATE)", nil) }()
-	return db.Import(ctx, organizationID, webhooks, opts, func() (_ engine.Importer, err error) {
-		for _, statement := range stageTable {
-			err = errors.Join(err, sqlitex.ExecuteTransient(own.Conn, statement, nil))
-		}
-		return importer{own}, failure(ctx, err)
-	})
+	for _, statement := range stageTable {
+		err = errors.Join(err, sqlitex.ExecuteTransient(own.Conn, statement, nil))
+	}
+	if err != nil {
+		return nil, errors.Join(failure(ctx, err), own.Close())
+	}
+	return importer{own}, nil
 }
 
 type importer struct{ conn }
+
+// Close goes over the write-ahead log, as readers would search it.
+func (im importer) Close() {
+	_ = sqlitex.ExecuteTransient(im.Conn, "PRAGMA wal_checkpoint(TRUNCATE)", nil)
+	_ = im.conn.Close()
+}
 
 // Stored looks rows up.
 func (im importer) Stored(ctx context.Context, rows []engine.Row) error {
@@ -163,73 +163,67 @@ const appID = 0x7061636b // "pack", in the header of each file
 // Migrate does to the tables of a database, and to the files if there are none, what opts.Migrate says. It needs no
 // keyset.
 func Migrate(ctx context.Context, path string, opts Options) error {
-	mode, tokens := opts.Migrate, path+TokensSuffix
+	db := newDatabase(path)
+	return errors.Join(db.migrate(ctx, opts), db.Close())
+}
+
+func (db database) migrate(ctx context.Context, opts Options) error {
+	mode := opts.Migrate
 	if err := mode.Validate(); err != nil || mode == store.MigrateOff {
 		return err
 	}
 	// Tokens first: whoever makes a database at this moment makes them last.
-	if lonely := exists(tokens); (lonely || opts.MustExist) && !exists(path) {
-		return fmt.Errorf("%w: %s is missing", store.ErrIncomplete, filepath.Base(path))
+	if lonely := db.tokens.exists(); (lonely || opts.MustExist) && !db.webhooks.exists() {
+		return fmt.Errorf("%w: %s is missing", store.ErrIncomplete, db.webhooks.name())
 	}
-	err := migrate(ctx, path, webhooksMigrations, mode)
-	if err == nil && !exists(tokens) {
-		err = mayMakeTokens(ctx, path)
+	err := db.webhooks.migrate(ctx, webhooksMigrations, mode)
+	if err == nil && !db.tokens.exists() {
+		var claimed bool
+		if claimed, err = engine.Claimed(ctx, db.webhooks); claimed {
+			err = fmt.Errorf("%w: %s is missing", store.ErrIncomplete, db.tokens.name())
+		}
 	}
 	if err == nil {
-		err = migrate(ctx, tokens, []string{tokens1}, mode)
+		err = db.tokens.migrate(ctx, []string{tokens1}, mode)
 	}
 	if err != nil {
-		return fmt.Errorf("migrating: %w", failure(ctx, err))
+		return fmt.Errorf("migrating: %w", err)
 	}
 	return nil
 }
 
-func exists(path string) bool {
-	_, err := os.Stat(path)
+func (p *pool) name() string { return filepath.Base(p.path) }
+
+func (p *pool) exists() bool {
+	_, err := os.Stat(p.path)
 	return !errors.Is(err, fs.ErrNotExist)
 }
 
-func mayMakeTokens(ctx context.Context, path string) error {
-	c, err := newPool(path).connect()
-	if err != nil {
-		return err
-	}
-	defer c.Close()
-	if claimed, err := engine.Claimed(ctx, c); err != nil || !claimed {
-		return err
-	}
-	return fmt.Errorf("%w: %s is missing", store.ErrIncomplete, filepath.Base(path)+TokensSuffix)
-}
-
-func migrate(ctx context.Context, file string, migrations []string, mode store.MigrateMode) error {
+func (p *pool) migrate(ctx context.Context, migrations []string, mode store.MigrateMode) error {
 	// SQLite would create it readable by all; what it puts beside it takes the mode of the file.
-	f, err := os.OpenFile(file, os.O_RDWR|os.O_CREATE, 0o600)
+	f, err := os.OpenFile(p.path, os.O_RDWR|os.O_CREATE, 0o600)
 	if err != nil {
 		return err
 	}
 	_ = f.Close()
-	c, err := newPool(file).connect()
-	if err != nil {
-		return err
-	}
-	defer c.Close()
-	// Check first: migrating takes the write lock, which the merge of an import may hold for long.
-	var version, application int64
-	err = errors.Join(
-		c.Query(ctx, "PRAGMA user_version", nil, func(scan engine.Scan) error { return scan(&version) }),
-		c.Query(ctx, "PRAGMA application_id", nil, func(scan engine.Scan) error { return scan(&application) }),
-	)
-	switch known := int64(len(migrations)); {
-	case err != nil:
-		return err
-	case application == appID && version == known:
-		return nil
-	case application == appID && version > known:
-		return fmt.Errorf("the tables are of a newer program (version %d, known is %d)", version, known)
-	case mode == store.MigrateCheck:
-		return store.ErrSchemaTooOld
-	}
-	c.SetInterrupt(ctx.Done())
-	c.SetBlockOnBusy()
-	return sqlitemigration.Migrate(ctx, c.Conn, sqlitemigration.Schema{AppID: appID, Migrations: migrations})
+	return p.use(ctx, func(c conn) error {
+		// Check first: migrating takes the write lock, which the merge of an import may hold for long.
+		var version, application int64
+		err := errors.Join(
+			c.Query(ctx, "PRAGMA user_version", nil, func(scan engine.Scan) error { return scan(&version) }),
+			c.Query(ctx, "PRAGMA application_id", nil, func(scan engine.Scan) error { return scan(&application) }),
+		)
+		switch known := int64(len(migrations)); {
+		case err != nil:
+			return err
+		case application == appID && version == known:
+			return nil
+		case application == appID && version > known:
+			return fmt.Errorf("the tables are of a newer program (version %d, known is %d)", version, known)
+		case mode == store.MigrateCheck:
+			return store.ErrSchemaTooOld
+		}
+		defer c.wait(ctx)()
+		return failure(ctx, sqlitemigration.Migrate(ctx, c.Conn, sqlitemigration.Schema{AppID: appID, Migrations: migrations}))
+	})
 }

@@ -18,7 +18,7 @@ import (
 	"github.com/packhooks/packhooks/server/store"
 )
 
-// Conn runs statements. Parameters are int64, string or []byte, columns are read into *int64, *string or *[]byte. Its
+// Conn runs statements. Parameters are int64, string or []byte; columns are read into *int64, *string or *[]byte. Its
 // errors are those that package store promises.
 type Conn interface {
 	Exec(ctx context.Context, statement string, args ...any) (changed int64, err error)
@@ -37,8 +37,18 @@ type Database interface {
 	Transact(ctx context.Context, organizationID string, f func(Conn) error) error
 }
 
-// Store is a store.Store but for opening, importing and closing.
+// Engine is what an engine does in its own way.
+type Engine interface {
+	// Connect makes a connection for one import.
+	Connect(ctx context.Context) (Importer, error)
+
+	Status() store.Status
+	Close() error
+}
+
+// Store is a store.Store.
 type Store struct {
+	Engine
 	Webhooks, Tokens Database
 	Cipher           document.Cipher
 	Contract         *document.Contract // the embedded one when nil
@@ -51,19 +61,28 @@ type Store struct {
 	recording  atomic.Bool
 }
 
-// state is the one row that says how the documents are sealed and which contract they fit.
+// state is the one row that each part has: the database that it belongs to. Only that of the webhooks says more.
 type state struct {
 	databaseID string // empty when there is no row
-	claimed    int64  // 0 until the tokens carry the database's id too
 	keyCheck   []byte // a ciphertext that opens only with a key of this database
+	claimed    int64  // 0 until the tokens carry the database's id too
 	rotation   int64  // counts the re-encryptions begun
 	contract   string // fingerprint of the contract that every document fits; empty when unknown
 	checking   string // fingerprint of the contract that documents are being validated against
 }
 
-func readState(ctx context.Context, c Conn, lock string) (st state, err error) {
-	err = c.Query(ctx, `SELECT database_id, claimed, key_check, rotation, contract, checking FROM store_state`+lock, nil, func(scan Scan) error {
-		return scan(&st.databaseID, &st.claimed, &st.keyCheck, &st.rotation, &st.contract, &st.checking)
+const (
+	webhooksState = `SELECT database_id, key_check, claimed, rotation, contract, checking FROM store_state`
+	tokensState   = `SELECT database_id, key_check, 1, 0, '', '' FROM token_state`
+
+	// The associated data of a key check is one of these and the id of the database.
+	webhooksPlace = "packhooks key check 2\x00"
+	tokensPlace   = "packhooks tokens 1\x00"
+)
+
+func readState(ctx context.Context, c Conn, statement string) (st state, err error) {
+	err = c.Query(ctx, statement, nil, func(scan Scan) error {
+		return scan(&st.databaseID, &st.keyCheck, &st.claimed, &st.rotation, &st.contract, &st.checking)
 	})
 	if err != nil {
 		return st, fmt.Errorf("reading the state of the database: %w", err)
@@ -71,18 +90,22 @@ func readState(ctx context.Context, c Conn, lock string) (st state, err error) {
 	return st, nil
 }
 
-// readTokenState returns the id of the database that the tokens belong to, empty when they belong to none yet.
-func (s *Store) readTokenState(ctx context.Context) (databaseID string, keyCheck []byte, err error) {
-	err = s.Tokens.Query(ctx, `SELECT database_id, key_check FROM token_state`, nil, func(scan Scan) error { return scan(&databaseID, &keyCheck) })
-	if err != nil {
-		return "", nil, fmt.Errorf("reading the state of the tokens: %w", err)
+// readStates reads that of the tokens first, as it is written last.
+func (s *Store) readStates(ctx context.Context) (webhooks, tokens state, err error) {
+	if tokens, err = readState(ctx, s.Tokens, tokensState); err == nil {
+		webhooks, err = readState(ctx, s.Webhooks, webhooksState)
 	}
-	return databaseID, keyCheck, nil
+	return webhooks, tokens, err
 }
 
-// The associated data of the key checks binds each to its part of one database.
-func webhooksPlace(databaseID string) []byte { return []byte("packhooks key check 2\x00" + databaseID) }
-func tokensPlace(databaseID string) []byte   { return []byte("packhooks tokens 1\x00" + databaseID) }
+// writeCheck runs a statement whose first argument is a new key check.
+func (s *Store) writeCheck(ctx context.Context, db Database, place, databaseID, statement string, args ...any) error {
+	check, err := s.Cipher.Seal(ctx, nil, []byte(place+databaseID))
+	if err == nil {
+		_, err = db.Exec(ctx, statement, append([]any{check}, args...)...)
+	}
+	return err
+}
 
 // Start checks that webhooks, tokens and cipher are parts of one database. It claims a database of which no part was
 // used before.
@@ -95,49 +118,41 @@ func (s *Store) Start(ctx context.Context) (err error) {
 			return err
 		}
 	}
-	owner, _, err := s.readTokenState(ctx) // first, as it is written last
-	if err != nil {
-		return err
-	}
-	st, err := readState(ctx, s.Webhooks, "")
+	webhooks, tokens, err := s.readStates(ctx)
 	if err != nil {
 		return err
 	}
 	// Claimed only where nobody has: on SQLite even an insert that does nothing waits for whoever writes, and a token
 	// must be revocable during the merge of a large import.
-	if st.databaseID == "" && owner == "" && !s.MustExist {
-		st, err = s.claim(ctx)
+	if webhooks.databaseID == "" && tokens.databaseID == "" && !s.MustExist {
+		webhooks, err = s.claim(ctx)
 	}
-	if err == nil && st.databaseID != "" && st.claimed == 0 {
-		err = s.claimTokens(ctx, st.databaseID)
+	if err == nil && webhooks.databaseID != "" && webhooks.claimed == 0 {
+		err = s.claimTokens(ctx, webhooks.databaseID)
 	}
 	if err != nil {
 		return fmt.Errorf("claiming database: %w", err)
 	}
-	s.databaseID = st.databaseID
+	s.databaseID = webhooks.databaseID
 	return s.Ready(ctx)
 }
 
 // claim gives the database an id. Of concurrent claims one succeeds.
 func (s *Store) claim(ctx context.Context) (state, error) {
 	id := rand.Text()
-	check, err := s.Cipher.Seal(ctx, nil, webhooksPlace(id))
-	if err == nil {
-		_, err = s.Webhooks.Exec(ctx, `INSERT INTO store_state (id, database_id, claimed, key_check, rotation, contract, checking)
-			VALUES (1, $1, 0, $2, 0, $3, '') ON CONFLICT DO NOTHING`, id, check, s.Contract.Fingerprint())
-	}
+	err := s.writeCheck(ctx, s.Webhooks, webhooksPlace, id, `
+		INSERT INTO store_state (id, key_check, database_id, claimed, rotation, contract, checking)
+		VALUES (1, $1, $2, 0, 0, $3, '') ON CONFLICT DO NOTHING`, id, s.Contract.Fingerprint())
 	if err != nil {
 		return state{}, err
 	}
-	return readState(ctx, s.Webhooks, "")
+	return readState(ctx, s.Webhooks, webhooksState)
 }
 
 // claimTokens ends a claim: from now on tokens without the id are an error and not created again.
 func (s *Store) claimTokens(ctx context.Context, databaseID string) error {
-	check, err := s.Cipher.Seal(ctx, nil, tokensPlace(databaseID))
-	if err == nil {
-		_, err = s.Tokens.Exec(ctx, `INSERT INTO token_state (id, database_id, key_check) VALUES (1, $1, $2) ON CONFLICT DO NOTHING`, databaseID, check)
-	}
+	err := s.writeCheck(ctx, s.Tokens, tokensPlace, databaseID,
+		`INSERT INTO token_state (id, key_check, database_id) VALUES (1, $1, $2) ON CONFLICT DO NOTHING`, databaseID)
 	if err == nil {
 		_, err = s.Webhooks.Exec(ctx, `UPDATE store_state SET claimed = 1`)
 	}
@@ -146,33 +161,29 @@ func (s *Store) claimTokens(ctx context.Context, databaseID string) error {
 
 // Claimed reports whether the tokens of a database have been made.
 func Claimed(ctx context.Context, webhooks Conn) (bool, error) {
-	st, err := readState(ctx, webhooks, "")
+	st, err := readState(ctx, webhooks, webhooksState)
 	return st.claimed != 0, err
 }
 
 // Ready checks that the database responds and is complete, and that the cipher still has its keys.
 func (s *Store) Ready(ctx context.Context) error {
-	st, err := readState(ctx, s.Webhooks, "")
-	if err != nil {
-		return err
-	}
-	owner, tokensCheck, err := s.readTokenState(ctx)
+	webhooks, tokens, err := s.readStates(ctx)
 	switch {
 	case err != nil:
 		return err
-	case st.databaseID == "":
+	case webhooks.databaseID == "":
 		return fmt.Errorf("%w: %s is empty", store.ErrIncomplete, s.Parts[0])
-	case owner == "":
+	case tokens.databaseID == "":
 		return fmt.Errorf("%w: %s is empty", store.ErrIncomplete, s.Parts[1])
 	}
-	if _, err := s.Cipher.Open(ctx, st.keyCheck, webhooksPlace(st.databaseID)); err != nil {
+	if _, err := s.Cipher.Open(ctx, webhooks.keyCheck, []byte(webhooksPlace+webhooks.databaseID)); err != nil {
 		return fmt.Errorf("opening key check: %w: %w", store.ErrWrongKey, err)
 	}
-	_, err = s.Cipher.Open(ctx, tokensCheck, tokensPlace(owner))
+	_, err = s.Cipher.Open(ctx, tokens.keyCheck, []byte(tokensPlace+tokens.databaseID))
 	switch {
-	case st.databaseID != s.databaseID:
+	case webhooks.databaseID != s.databaseID:
 		return fmt.Errorf("%w: %s was replaced by that of another database", store.ErrIncomplete, s.Parts[0])
-	case owner != st.databaseID, err != nil:
+	case tokens.databaseID != s.databaseID, err != nil:
 		return fmt.Errorf("%w: %s is that of another database", store.ErrIncomplete, s.Parts[1])
 	}
 	return nil
@@ -180,15 +191,15 @@ func (s *Store) Ready(ctx context.Context) error {
 
 // DeleteWebhooks removes webhooks, all or none.
 func (s *Store) DeleteWebhooks(ctx context.Context, organizationID string, ids []string) error {
-	missing := &store.MissingError{Kind: "webhook"}
-	err := s.Webhooks.Transact(ctx, organizationID, func(c Conn) error {
+	return s.Webhooks.Transact(ctx, organizationID, func(c Conn) (err error) {
+		missing := &store.MissingError{Kind: "webhook"}
 		for _, id := range slices.Compact(slices.Sorted(slices.Values(ids))) {
 			n := int64(0)
 			if checkText("id", id) == nil {
-				var err error
-				if n, err = c.Exec(ctx, `DELETE FROM webhooks WHERE organization_id = $1 AND id = $2`, organizationID, id); err != nil {
-					return fmt.Errorf("deleting webhooks of organization %q: %w", organizationID, err)
-				}
+				n, err = c.Exec(ctx, `DELETE FROM webhooks WHERE organization_id = $1 AND id = $2`, organizationID, id)
+			}
+			if err != nil {
+				return fmt.Errorf("deleting webhooks of organization %q: %w", organizationID, err)
 			}
 			if n == 0 {
 				missing.IDs = append(missing.IDs, id)
@@ -199,7 +210,6 @@ func (s *Store) DeleteWebhooks(ctx context.Context, organizationID string, ids [
 		}
 		return nil
 	})
-	return err
 }
 
 // checkText rejects text that some engine cannot store.

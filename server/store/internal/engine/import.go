@@ -3,7 +3,6 @@ package engine
 import (
 	"cmp"
 	"context"
-	"errors"
 	"fmt"
 	"iter"
 
@@ -14,7 +13,8 @@ import (
 // Row is a sealed document and its place.
 type Row struct {
 	document.Place
-	Sealed []byte
+	Sealed   []byte
+	document document.Document // that an import stages
 }
 
 // batchSize is how many rows are read or written at once.
@@ -31,6 +31,8 @@ type Importer interface {
 
 	// Stage inserts rows.
 	Stage(ctx context.Context, rows []Row) error
+
+	Close()
 }
 
 // DuplicateID returns store.ErrDuplicateID with an id that was staged twice, if there is one.
@@ -42,16 +44,17 @@ func DuplicateID(ctx context.Context, c Conn) error {
 	})
 }
 
-// Import runs an import on its own connection.
-func (s *Store) Import(ctx context.Context, organizationID string, webhooks iter.Seq2[document.Document, error], opts store.ImportOptions, connect func() (Importer, error)) (result store.ImportResult, err error) {
+// ImportWebhooks stages webhooks, and then merges them.
+func (s *Store) ImportWebhooks(ctx context.Context, organizationID string, webhooks iter.Seq2[document.Document, error], opts store.ImportOptions) (result store.ImportResult, err error) {
 	if err := checkText("organization", organizationID); err != nil {
 		return result, err
 	}
-	im, err := connect()
+	im, err := s.Connect(ctx)
 	if err != nil {
 		return result, fmt.Errorf("beginning to import: %w", err)
 	}
-	st, err := readState(ctx, im, "")
+	defer im.Close()
+	st, err := readState(ctx, im, webhooksState)
 	if err != nil {
 		return result, err
 	}
@@ -71,33 +74,29 @@ func (s *Store) Import(ctx context.Context, organizationID string, webhooks iter
 	err = im.Transact(ctx, organizationID, func(c Conn) (err error) {
 		if opts.Preview != nil {
 			result, err = preview(ctx, c, organizationID, opts)
-			return cmp.Or(err, errDryRun)
+		} else {
+			result, err = s.merge(ctx, c, organizationID, st.rotation, opts.Replace)
 		}
-		result, err = s.merge(ctx, c, organizationID, st.rotation, opts.Replace)
 		return err
 	})
-	if err != nil && !errors.Is(err, errDryRun) {
+	if err != nil {
 		return store.ImportResult{}, fmt.Errorf("merging webhooks: %w", err)
 	}
 	result.Unchanged = staged - result.Created - result.Updated
 	return result, nil
 }
 
-// errDryRun rolls a transaction back.
-var errDryRun = errors.New("dry run")
-
 // preview counts and names what merge would do.
 func preview(ctx context.Context, c Conn, organizationID string, opts store.ImportOptions) (result store.ImportResult, err error) {
-	counts := map[store.Change]*int{store.Create: &result.Created, store.Update: &result.Updated, store.Remove: &result.Removed}
-	removes := int64(0)
-	if opts.Replace {
-		removes = 1
-	}
-	err = c.Query(ctx, `SELECT CASE WHEN webhooks.id IS NULL THEN 'create' ELSE 'update' END AS change, staged.id AS id
+	changes := `SELECT CASE WHEN webhooks.id IS NULL THEN 'create' ELSE 'update' END AS change, staged.id AS id
 		FROM staged LEFT JOIN webhooks ON webhooks.organization_id = $1 AND webhooks.id = staged.id
-		WHERE webhooks.id IS NULL OR (webhooks.created_at, webhooks.document) <> (staged.created_at, staged.document)
-		UNION ALL SELECT 'remove', id FROM webhooks WHERE organization_id = $1 AND CAST($2 AS bigint) = 1
-		AND NOT EXISTS (SELECT 1 FROM staged WHERE staged.id = webhooks.id) ORDER BY id`, []any{organizationID, removes}, func(scan Scan) error {
+		WHERE webhooks.id IS NULL OR (webhooks.created_at, webhooks.document) <> (staged.created_at, staged.document)`
+	if opts.Replace {
+		changes += ` UNION ALL SELECT 'remove', id FROM webhooks WHERE organization_id = $1
+			AND NOT EXISTS (SELECT 1 FROM staged WHERE staged.id = webhooks.id)`
+	}
+	counts := map[store.Change]*int{store.Create: &result.Created, store.Update: &result.Updated, store.Remove: &result.Removed}
+	err = c.Query(ctx, changes+` ORDER BY id`, []any{organizationID}, func(scan Scan) error {
 		var change, id string
 		if err := scan(&change, &id); err != nil {
 			return err
@@ -110,59 +109,53 @@ func preview(ctx context.Context, c Conn, organizationID string, opts store.Impo
 }
 
 func (s *Store) stage(ctx context.Context, im Importer, organizationID string, webhooks iter.Seq2[document.Document, error]) (staged int, err error) {
-	batch := make([]document.Document, 0, batchSize)
+	batch := make([]Row, 0, batchSize)
 	for d, err := range webhooks {
 		if err != nil {
 			return 0, err
 		}
-		if batch = append(batch, d); len(batch) < batchSize {
-			continue
+		if batch = append(batch, Row{Place: d.Place(organizationID), document: d}); len(batch) == batchSize {
+			if err := s.stageBatch(ctx, im, batch); err != nil {
+				return 0, err
+			}
+			staged, batch = staged+len(batch), batch[:0]
 		}
-		if err := s.stageBatch(ctx, im, organizationID, batch); err != nil {
-			return 0, err
-		}
-		staged, batch = staged+len(batch), batch[:0]
 	}
-	return staged + len(batch), s.stageBatch(ctx, im, organizationID, batch)
+	return staged + len(batch), s.stageBatch(ctx, im, batch)
 }
 
 // stageBatch stages an unchanged document with its stored ciphertext, so that the merge skips it. Encryption is
 // randomized, so SQL could not compare newly sealed documents.
-func (s *Store) stageBatch(ctx context.Context, im Importer, organizationID string, batch []document.Document) error {
+func (s *Store) stageBatch(ctx context.Context, im Importer, batch []Row) error {
 	if len(batch) == 0 {
 		return nil
 	}
-	rows := make([]Row, len(batch))
-	for i, d := range batch {
-		rows[i].Place = d.Place(organizationID)
-	}
-	if err := im.Stored(ctx, rows); err != nil {
+	if err := im.Stored(ctx, batch); err != nil {
 		return fmt.Errorf("looking webhooks up: %w", err)
 	}
-	for i, d := range batch {
-		if s.holds(ctx, rows[i], d) {
-			continue
+	for i, r := range batch {
+		if !s.holds(ctx, r) {
+			sealed, err := r.document.Seal(ctx, s.Cipher, r.OrganizationID)
+			if err != nil {
+				return err
+			}
+			batch[i].Sealed = sealed
 		}
-		sealed, err := d.Seal(ctx, s.Cipher, organizationID)
-		if err != nil {
-			return err
-		}
-		rows[i].Sealed = sealed
 	}
-	if err := im.Stage(ctx, rows); err != nil {
+	if err := im.Stage(ctx, batch); err != nil {
 		return fmt.Errorf("staging webhooks: %w", err)
 	}
 	return nil
 }
 
-// holds reports whether a stored ciphertext is that of d and may stay. One with an old key may not: a concurrent
-// re-encryption will replace it, and the merge would bring it back.
-func (s *Store) holds(ctx context.Context, r Row, d document.Document) bool {
+// holds reports whether a stored ciphertext is that of its document and may stay. One with an old key may not: a
+// concurrent re-encryption will replace it, and the merge would bring it back.
+func (s *Store) holds(ctx context.Context, r Row) bool {
 	if r.Sealed == nil || s.Cipher.Stale(r.Sealed) {
 		return false
 	}
 	stored, err := document.Open(ctx, s.Cipher, r.Place, r.Sealed)
-	return err == nil && stored.Equal(d)
+	return err == nil && stored.Equal(r.document)
 }
 
 // merge runs the statements of a merge.
@@ -206,7 +199,7 @@ func (s *Store) merge(ctx context.Context, c Conn, organizationID string, rotati
 
 // mayMerge locks the state, and checks that no rotation or check of documents has begun since the import did.
 func (s *Store) mayMerge(ctx context.Context, c Conn, rotation int64) error {
-	st, err := readState(ctx, c, s.ForShare)
+	st, err := readState(ctx, c, webhooksState+s.ForShare)
 	own := s.Contract.Fingerprint()
 	switch {
 	case err != nil:

@@ -11,35 +11,34 @@ import (
 
 // walk reads every document in the order of the primary key, in batches of one statement each. Visit returns the new
 // ciphertexts, nil for a row that stays. A concurrent change of a row wins.
-func (s *Store) walk(ctx context.Context, progress func(int), visit func(Row) ([]byte, error)) error {
-	total, last := 0, document.Place{CreatedAt: math.MinInt64}
-	for more := true; more; {
+func (s *Store) walk(ctx context.Context, progress func(int), visit func(Row) ([]byte, error)) (total int, err error) {
+	last := document.Place{CreatedAt: math.MinInt64}
+	for {
 		var batch []Row
 		err := s.Webhooks.Query(ctx, `SELECT organization_id, created_at, id, document FROM webhooks
 			WHERE (organization_id, created_at, id) > ($1, $2, $3)
-			ORDER BY organization_id, created_at, id LIMIT CAST($4 AS bigint)`, []any{last.OrganizationID, last.CreatedAt, last.ID, int64(batchSize)},
-			func(scan Scan) error {
+			ORDER BY organization_id, created_at, id LIMIT CAST($4 AS bigint)`,
+			[]any{last.OrganizationID, last.CreatedAt, last.ID, int64(batchSize)}, func(scan Scan) error {
 				var r Row
 				err := scan(&r.OrganizationID, &r.CreatedAt, &r.ID, &r.Sealed)
 				batch = append(batch, r)
 				return err
 			})
 		if err != nil {
-			return fmt.Errorf("reading webhooks: %w", err)
-		}
-		n := len(batch)
-		if n > 0 {
-			last = batch[n-1].Place
+			return total, fmt.Errorf("reading webhooks: %w", err)
 		}
 		if err := s.visit(ctx, batch, visit); err != nil {
-			return err
+			return total, err
 		}
+		n := len(batch)
 		if total += n; n > 0 && progress != nil {
 			progress(total)
 		}
-		more = n == batchSize
+		if n < batchSize {
+			return total, nil
+		}
+		last = batch[n-1].Place
 	}
-	return nil
 }
 
 func (s *Store) visit(ctx context.Context, batch []Row, visit func(Row) ([]byte, error)) error {
@@ -78,32 +77,24 @@ func (s *Store) Reencrypt(ctx context.Context, progress func(webhooks int)) erro
 	if _, err := s.Webhooks.Exec(ctx, `UPDATE store_state SET rotation = rotation + 1`); err != nil {
 		return fmt.Errorf("beginning to re-encrypt: %w", err)
 	}
-	err := s.walk(ctx, progress, func(r Row) ([]byte, error) {
+	_, err := s.walk(ctx, progress, func(r Row) ([]byte, error) {
 		if !s.Cipher.Stale(r.Sealed) {
 			return nil, nil
 		}
 		return document.Reseal(ctx, s.Cipher, r.Place, r.Sealed)
 	})
-	if err != nil {
-		return fmt.Errorf("re-encrypting: %w", err)
-	}
-	if err := s.resealTokens(ctx); err != nil {
-		return fmt.Errorf("re-encrypting: %w", err)
+	if err == nil {
+		err = s.resealTokens(ctx)
 	}
 	// Last, so that a keyset without the old keys is rejected until nothing needs them.
-	tokensCheck, err := s.Cipher.Seal(ctx, nil, tokensPlace(s.databaseID))
+	if err == nil {
+		err = s.writeCheck(ctx, s.Tokens, tokensPlace, s.databaseID, `UPDATE token_state SET key_check = $1`)
+	}
+	if err == nil {
+		err = s.writeCheck(ctx, s.Webhooks, webhooksPlace, s.databaseID, `UPDATE store_state SET key_check = $1`)
+	}
 	if err != nil {
-		return fmt.Errorf("sealing key check: %w", err)
-	}
-	check, err := s.Cipher.Seal(ctx, nil, webhooksPlace(s.databaseID))
-	if err != nil {
-		return fmt.Errorf("sealing key check: %w", err)
-	}
-	if _, err := s.Tokens.Exec(ctx, `UPDATE token_state SET key_check = $1`, tokensCheck); err != nil {
-		return fmt.Errorf("writing key check: %w", err)
-	}
-	if _, err := s.Webhooks.Exec(ctx, `UPDATE store_state SET key_check = $1`, check); err != nil {
-		return fmt.Errorf("writing key check: %w", err)
+		return fmt.Errorf("re-encrypting: %w", err)
 	}
 	return nil
 }
@@ -115,7 +106,7 @@ func (s *Store) CountSealed(ctx context.Context, match func(ciphertext []byte) b
 			n++
 		}
 	}
-	err = s.walk(ctx, nil, func(r Row) ([]byte, error) {
+	_, err = s.walk(ctx, nil, func(r Row) ([]byte, error) {
 		count(r.Sealed)
 		return nil, nil
 	})
@@ -123,19 +114,15 @@ func (s *Store) CountSealed(ctx context.Context, match func(ciphertext []byte) b
 		return 0, err
 	}
 	rows, err := s.readTokens(ctx)
+	if err != nil {
+		return 0, err
+	}
 	for _, r := range rows {
 		count(r.seal)
 	}
-	if err != nil {
-		return 0, err
-	}
-	st, err := readState(ctx, s.Webhooks, "")
-	if err != nil {
-		return 0, err
-	}
-	_, tokensCheck, err := s.readTokenState(ctx)
-	count(st.keyCheck)
-	count(tokensCheck)
+	webhooks, tokens, err := s.readStates(ctx)
+	count(webhooks.keyCheck)
+	count(tokens.keyCheck)
 	return n, err
 }
 
@@ -144,7 +131,7 @@ func (s *Store) CheckDocuments(ctx context.Context, progress func(webhooks int))
 	if s.Migrate == store.MigrateOff {
 		return nil
 	}
-	st, err := readState(ctx, s.Webhooks, "")
+	st, err := readState(ctx, s.Webhooks, webhooksState)
 	switch {
 	case err != nil:
 		return err
@@ -153,86 +140,74 @@ func (s *Store) CheckDocuments(ctx context.Context, progress func(webhooks int))
 	case s.Migrate == store.MigrateCheck:
 		return store.ErrOtherContract
 	}
-	return s.settle(ctx, func(misfits *store.MisfitError) error {
-		return s.walk(ctx, progress, func(r Row) ([]byte, error) {
-			d, err := document.Open(ctx, s.Cipher, r.Place, r.Sealed)
-			if err == nil {
-				note(misfits, r, s.Contract.Check(d))
-			}
-			return nil, err
-		})
-	})
+	_, err = s.settle(ctx, progress, func(d document.Document) (document.Document, error) { return d, s.Contract.Check(d) })
+	return err
 }
 
 // RewriteDocuments brings every document into the form of the contract. Its counts are those of all passes together.
 func (s *Store) RewriteDocuments(ctx context.Context, dryRun bool, progress func(webhooks int)) (done store.Rewritten, err error) {
-	pass := func(misfits *store.MisfitError) error {
-		done.Webhooks = 0
-		return s.walk(ctx, progress, func(r Row) ([]byte, error) {
-			done.Webhooks++
-			d, err := document.Open(ctx, s.Cipher, r.Place, r.Sealed)
-			if err != nil {
-				return nil, err
-			}
-			rewritten, filled, dropped, err := s.Contract.Rewrite(d)
-			if note(misfits, r, err) || rewritten.Equal(d) {
-				return nil, nil
-			}
+	fit := func(d document.Document) (document.Document, error) {
+		rewritten, filled, dropped, err := s.Contract.Rewrite(d)
+		if err == nil && !rewritten.Equal(d) {
 			done.Changed, done.Filled, done.Dropped = done.Changed+1, done.Filled+filled, done.Dropped+dropped
-			if dryRun {
-				return nil, nil
-			}
-			return rewritten.Seal(ctx, s.Cipher, r.OrganizationID)
-		})
+		}
+		return rewritten, err
 	}
 	if dryRun {
-		misfits := &store.MisfitError{}
-		err = orMisfits(pass(misfits), misfits)
+		done.Webhooks, err = s.pass(ctx, true, progress, fit)
 	} else {
-		err = s.settle(ctx, pass)
+		done.Webhooks, err = s.settle(ctx, progress, fit)
 	}
 	return done, err
 }
 
-// settlements is how often settle starts over after concurrent imports.
-const settlements = 5
+// fit returns a document in the form of the contract, or why there is none.
+type fit func(document.Document) (document.Document, error)
 
-// settle runs a pass over all documents and records the contract when every one fits. An import by a program of another
-// contract, which may add documents that the pass has gone by, takes the mark away; then the pass is made again.
-func (s *Store) settle(ctx context.Context, pass func(*store.MisfitError) error) error {
-	for range settlements {
-		if _, err := s.Webhooks.Exec(ctx, `UPDATE store_state SET checking = $1`, s.Contract.Fingerprint()); err != nil {
-			return fmt.Errorf("beginning to check webhooks: %w", err)
+// pass stores every document in the form of the contract. Those that have none are a store.MisfitError.
+func (s *Store) pass(ctx context.Context, dryRun bool, progress func(int), fit fit) (int, error) {
+	misfits := &store.MisfitError{}
+	total, err := s.walk(ctx, progress, func(r Row) ([]byte, error) {
+		d, err := document.Open(ctx, s.Cipher, r.Place, r.Sealed)
+		if err != nil {
+			return nil, err
 		}
-		misfits := &store.MisfitError{}
-		if err := orMisfits(pass(misfits), misfits); err != nil {
-			return err
+		fitting, reason := fit(d)
+		if reason != nil {
+			if misfits.Count++; misfits.Count <= 5 {
+				misfits.First = append(misfits.First, store.Misfit{OrganizationID: r.OrganizationID, ID: r.ID, Reason: reason})
+			}
+			return nil, nil
+		}
+		if dryRun || fitting.Equal(d) {
+			return nil, nil
+		}
+		return fitting.Seal(ctx, s.Cipher, r.OrganizationID)
+	})
+	if err == nil && misfits.Count > 0 {
+		return total, misfits
+	}
+	return total, err
+}
+
+// settle makes a pass and records the contract when every document fits. An import by a program of another contract, which
+// may add documents that the pass has gone by, takes the mark away; then the pass is made again, a few times.
+func (s *Store) settle(ctx context.Context, progress func(int), fit fit) (int, error) {
+	for range 5 {
+		if _, err := s.Webhooks.Exec(ctx, `UPDATE store_state SET checking = $1`, s.Contract.Fingerprint()); err != nil {
+			return 0, fmt.Errorf("beginning to check webhooks: %w", err)
+		}
+		total, err := s.pass(ctx, false, progress, fit)
+		if err != nil {
+			return total, err
 		}
 		n, err := s.Webhooks.Exec(ctx, `UPDATE store_state SET contract = $1, checking = '' WHERE checking = $1`, s.Contract.Fingerprint())
 		if err != nil {
-			return fmt.Errorf("recording contract: %w", err)
+			return total, fmt.Errorf("recording contract: %w", err)
 		}
 		if n > 0 {
-			return nil
+			return total, nil
 		}
 	}
-	return fmt.Errorf("%w: imports by programs with another contract keep running", store.ErrUnavailable)
-}
-
-// note counts a misfit and keeps the first ones.
-func note(misfits *store.MisfitError, r Row, reason error) bool {
-	if reason == nil {
-		return false
-	}
-	if misfits.Count++; len(misfits.First) < 5 {
-		misfits.First = append(misfits.First, store.Misfit{OrganizationID: r.OrganizationID, ID: r.ID, Reason: reason})
-	}
-	return true
-}
-
-func orMisfits(err error, misfits *store.MisfitError) error {
-	if err == nil && misfits.Count > 0 {
-		return misfits
-	}
-	return err
+	return 0, fmt.Errorf("%w: imports by programs with another contract keep running", store.ErrUnavailable)
 }

@@ -43,12 +43,12 @@ func (r *tokenRow) associatedData(databaseID string) []byte {
 	return data
 }
 
-func (s *Store) sealToken(ctx context.Context, r tokenRow) ([]byte, error) {
-	seal, err := s.Cipher.Seal(ctx, nil, r.associatedData(s.databaseID))
-	if err != nil {
-		return nil, fmt.Errorf("sealing token %s: %w", r.id, err)
+// sealToken renews the seal of a row.
+func (s *Store) sealToken(ctx context.Context, r *tokenRow) (err error) {
+	if r.seal, err = s.Cipher.Seal(ctx, nil, r.associatedData(s.databaseID)); err != nil {
+		return fmt.Errorf("sealing token %s: %w", r.id, err)
 	}
-	return seal, nil
+	return nil
 }
 
 func (s *Store) openToken(ctx context.Context, r *tokenRow) error {
@@ -101,10 +101,8 @@ func (s *Store) recordUse(ctx context.Context, hash []byte, now time.Time) {
 	go func() {
 		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 5*time.Second)
 		defer cancel()
-		_, err := s.Tokens.Exec(ctx, `UPDATE tokens SET last_used_at = $1 WHERE hash = $2`, now.UnixMicro(), hash)
-		if err != nil {
-			time.AfterFunc(time.Minute, func() { s.recording.Store(false) })
-			return
+		if _, err := s.Tokens.Exec(ctx, `UPDATE tokens SET last_used_at = $1 WHERE hash = $2`, now.UnixMicro(), hash); err != nil {
+			time.Sleep(time.Minute)
 		}
 		s.recording.Store(false)
 	}()
@@ -112,25 +110,18 @@ func (s *Store) recordUse(ctx context.Context, hash []byte, now time.Time) {
 
 // CreateToken keeps a token under its hash.
 func (s *Store) CreateToken(ctx context.Context, hash store.TokenHash, t store.Token) (store.Token, error) {
-	err := checkText("name", t.Name)
-	for _, organization := range t.Organizations {
-		err = errors.Join(err, checkText("organization", organization))
-	}
-	if err != nil {
+	if err := errors.Join(checkText("name", t.Name), checkText("organization", strings.Join(t.Organizations, " "))); err != nil {
 		return store.Token{}, fmt.Errorf("creating token: %w", err)
 	}
-	organizations, err := json.Marshal(t.Organizations)
-	if err != nil {
-		return store.Token{}, err
-	}
+	organizations, _ := json.Marshal(t.Organizations) // strings never fail
 	r := tokenRow{
 		hash: hash[:], id: strings.ToLower(rand.Text()[:12]), name: t.Name, organizations: string(organizations),
 		created: micros(time.Now()), expires: micros(t.ExpiresAt),
 	}
-	if r.seal, err = s.sealToken(ctx, r); err != nil {
+	if err := s.sealToken(ctx, &r); err != nil {
 		return store.Token{}, err
 	}
-	_, err = s.Tokens.Exec(ctx, `INSERT INTO tokens (hash, id, name, organizations, created_at, expires_at, revoked_at, seal)
+	_, err := s.Tokens.Exec(ctx, `INSERT INTO tokens (hash, id, name, organizations, created_at, expires_at, revoked_at, seal)
 		VALUES ($1, $2, $3, $4, $5, $6, 0, $7)`, r.hash, r.id, r.name, r.organizations, r.created, r.expires, r.seal)
 	if err != nil {
 		return store.Token{}, fmt.Errorf("creating token: %w", err)
@@ -172,34 +163,29 @@ func (s *Store) ListTokens(ctx context.Context) ([]store.Token, error) {
 
 // RevokeToken revokes a token for good, also one that was altered.
 func (s *Store) RevokeToken(ctx context.Context, id string) error {
-	if checkText("id", id) == nil {
-		rows, err := s.readTokens(ctx)
-		if err != nil {
-			return fmt.Errorf("revoking token %s: %w", id, err)
-		}
-		if i := slices.IndexFunc(rows, func(r tokenRow) bool { return r.id == id }); i >= 0 {
-			return s.revoke(ctx, rows[i])
-		}
+	rows, err := s.readTokens(ctx)
+	if err != nil {
+		return fmt.Errorf("revoking token %s: %w", id, err)
 	}
-	return &store.MissingError{Kind: "token", IDs: []string{id}}
-}
-
-func (s *Store) revoke(ctx context.Context, r tokenRow) error {
-	if r.revoked != 0 && s.openToken(ctx, &r) == nil {
+	i := slices.IndexFunc(rows, func(r tokenRow) bool { return r.id == id })
+	if i < 0 {
+		return &store.MissingError{Kind: "token", IDs: []string{id}}
+	}
+	r := &rows[i]
+	if r.revoked != 0 && s.openToken(ctx, r) == nil {
 		return nil
 	}
 	r.revoked = micros(time.Now())
-	seal, err := s.sealToken(ctx, r)
-	if err != nil {
+	if err := s.sealToken(ctx, r); err != nil {
 		return err
 	}
-	if _, err := s.Tokens.Exec(ctx, `UPDATE tokens SET revoked_at = $1, seal = $2 WHERE hash = $3`, r.revoked, seal, r.hash); err != nil {
-		return fmt.Errorf("revoking token %s: %w", r.id, err)
+	if _, err := s.Tokens.Exec(ctx, `UPDATE tokens SET revoked_at = $1, seal = $2 WHERE hash = $3`, r.revoked, r.seal, r.hash); err != nil {
+		return fmt.Errorf("revoking token %s: %w", id, err)
 	}
 	return nil
 }
 
-// resealTokens skips altered rows: sealing would make them valid.
+// resealTokens stops at an altered row: sealing would make it valid.
 func (s *Store) resealTokens(ctx context.Context) error {
 	rows, err := s.readTokens(ctx)
 	if err != nil {
@@ -212,12 +198,12 @@ func (s *Store) resealTokens(ctx context.Context) error {
 		if err := s.openToken(ctx, &r); err != nil {
 			return err
 		}
-		seal, err := s.sealToken(ctx, r)
-		if err != nil {
+		old := r.seal
+		if err := s.sealToken(ctx, &r); err != nil {
 			return err
 		}
 		// Only if unchanged: a token that was revoked meanwhile has a new seal.
-		if _, err := s.Tokens.Exec(ctx, `UPDATE tokens SET seal = $1 WHERE hash = $2 AND seal = $3`, seal, r.hash, r.seal); err != nil {
+		if _, err := s.Tokens.Exec(ctx, `UPDATE tokens SET seal = $1 WHERE hash = $2 AND seal = $3`, r.seal, r.hash, old); err != nil {
 			return fmt.Errorf("writing token %s: %w", r.id, err)
 		}
 	}
