@@ -1,8 +1,7 @@
 // Package store defines the interfaces through which the server reads webhooks and tokens.
 //
-// A server needs two small interfaces: a Lister of pages and an Authenticator. A program that already has its
-// webhooks elsewhere implements only those. Store is the full interface that the command line uses;
-// packages sqlite and postgres below this one implement it.
+// A server needs a Lister of pages and an Authenticator. A program that already has its webhooks elsewhere implements only
+// those. Store is what the command line uses; packages sqlite and postgres below this one implement it.
 package store
 
 import (
@@ -10,14 +9,15 @@ import (
 	"errors"
 	"fmt"
 	"iter"
+	"strings"
 	"time"
 
 	"github.com/packhooks/packhooks/server/document"
 )
 
 // Bound is a place in an organization's list, which is ordered by creation time and then by id, in byte order. It lies
-// between two webhooks: just before the position that it names or, with After, just after it. No webhook need be there.
-// The zero Bound lies before the whole list.
+// just before the position that it names or, with After, just after it. No webhook need be there. The zero Bound lies
+// before the whole list.
 type Bound struct {
 	CreatedAt time.Time
 	ID        string
@@ -36,9 +36,8 @@ type PageQuery struct {
 // Page is a page of webhooks, ascending whichever way it was read. HasPrev and HasNext say whether there is any webhook
 // before and after it, as of the same moment as the page itself, also when the page is empty.
 type Page struct {
-	Webhooks []document.Document
-	HasPrev  bool
-	HasNext  bool
+	Webhooks         []document.Document
+	HasPrev, HasNext bool
 }
 
 // Lister reads pages of webhooks. An organization that it does not know is one without webhooks.
@@ -47,9 +46,9 @@ type Lister interface {
 	ListWebhooks(ctx context.Context, q PageQuery) (Page, error)
 }
 
-// GrantLister reads pages and checks the grant in the same step, which saves the server a look-up for each request of
-// a token that it knows. The error is ErrUnauthorized unless the token is still stored exactly as it was when
-// Authenticate returned the grant. A type that embeds a store and replaces ListWebhooks must replace ListGranted too.
+// GrantLister reads a page and checks the grant in one step. The error is ErrUnauthorized unless the token is still stored
+// exactly as it was when Authenticate returned the grant. A type that embeds a store and replaces ListWebhooks must
+// replace ListGranted too.
 type GrantLister interface {
 	ListGranted(ctx context.Context, g Grant, q PageQuery) (Page, error)
 }
@@ -60,15 +59,11 @@ type Grant struct {
 	TokenID       string
 	Organizations []string
 	ExpiresAt     time.Time // zero for never
-
-	// Proof lets ListGranted find the token and see whether it changed. Empty where a store is no GrantLister.
-	Proof Proof
+	Proof         Proof     // for ListGranted; empty where a store is no GrantLister
 }
 
 // Proof identifies a version of a stored token.
-type Proof struct {
-	Hash, Seal string
-}
+type Proof struct{ Hash, Seal string }
 
 // Authenticator looks up a bearer token. A token that is unknown, malformed, expired or revoked is
 // ErrUnauthorized; the error of a transient failure wraps ErrUnavailable.
@@ -76,34 +71,25 @@ type Authenticator interface {
 	Authenticate(ctx context.Context, token string) (Grant, error)
 }
 
-// Token is a stored token, without its text. A zero ExpiresAt never expires; a zero RevokedAt was
-// not revoked.
+// Token is a stored token, without its text.
 type Token struct {
 	ID            string
 	Name          string
 	Organizations []string
 	CreatedAt     time.Time
-	ExpiresAt     time.Time
+	ExpiresAt     time.Time // zero for never, as the next two
 	RevokedAt     time.Time
 	LastUsedAt    time.Time // to about an hour; not authenticated
 	Altered       bool      // written without the keyset: it allows nothing
 }
 
 // ImportResult counts what an import did, by webhook.
-type ImportResult struct {
-	Created   int
-	Updated   int
-	Unchanged int
-	Removed   int
-}
+type ImportResult struct{ Created, Updated, Unchanged, Removed int }
 
-// ImportOptions say what an import does beside adding and updating webhooks. The zero value does nothing else.
+// ImportOptions say what an import does beside adding and updating webhooks.
 type ImportOptions struct {
-	// Replace also removes the webhooks of the organization that the import does not hold.
-	Replace bool
-
-	// Preview makes the import a dry run. It is called for each webhook that would change, in order of id.
-	Preview func(change Change, id string)
+	Replace bool                           // also remove the organization's webhooks that the import does not hold
+	Preview func(change Change, id string) // makes it a dry run; called for each change, in order of id
 }
 
 // Change is what an import does to a webhook.
@@ -121,10 +107,10 @@ type Store interface {
 	Lister
 	Authenticator
 
-	// ImportWebhooks adds or updates the organization's webhooks by id. It is done wholly or not at all: an error from webhooks, an id that comes twice
-	// (ErrDuplicateID) or a process that dies leaves everything as it was. Other writers are not kept waiting
-	// while webhooks is read. An import during which Reencrypt began is ErrUnavailable: it may be repeated. One
-	// into a database whose documents fit another contract is ErrOtherContract (see CheckDocuments).
+	// ImportWebhooks adds or updates the organization's webhooks by id. It is done wholly or not at all: an error from
+	// webhooks, an id that comes twice (ErrDuplicateID) or a process that dies leaves everything as it was. Other writers
+	// are not kept waiting while webhooks is read. An import during which Reencrypt began is ErrUnavailable: it may be
+	// repeated. One into a database whose documents fit another contract is ErrOtherContract (see CheckDocuments).
 	ImportWebhooks(ctx context.Context, organizationID string, webhooks iter.Seq2[document.Document, error], opts ImportOptions) (ImportResult, error)
 
 	// DeleteWebhooks removes the organization's webhooks of these ids, all or none: an id that is not there is
@@ -178,12 +164,10 @@ type Status struct {
 
 // Pool is a pool of connections at one moment.
 type Pool struct {
-	Name     string
-	Max      int
-	Open     int
-	InUse    int
-	Waits    int64         // calls that found no free connection, in total
-	WaitTime time.Duration // of these
+	Name             string
+	Max, Open, InUse int
+	Waits            int64         // calls that found no free connection, in total
+	WaitTime         time.Duration // of these
 }
 
 // MigrateMode says what to do if the version of tables or documents differs from the program's.
@@ -227,7 +211,6 @@ type MisfitError struct {
 	First []Misfit
 }
 
-// Error names every misfit in First.
 func (e *MisfitError) Error() string {
 	text := fmt.Sprintf("stored webhooks that do not fit the contract: %d", e.Count)
 	for _, m := range e.First {
@@ -239,56 +222,36 @@ func (e *MisfitError) Error() string {
 	return text
 }
 
-var (
-	// ErrUnauthorized is the outcome for a token that allows nothing.
-	ErrUnauthorized = errors.New("token is unknown, expired or revoked")
-
-	// ErrExpired is ErrUnauthorized, with the reason for the log.
-	ErrExpired = fmt.Errorf("%w: it is expired", ErrUnauthorized)
-
-	// ErrRevoked is ErrUnauthorized, with the reason for the log.
-	ErrRevoked = fmt.Errorf("%w: it is revoked", ErrUnauthorized)
-
-	// ErrUnavailable is a transient failure: the storage cannot be reached or is too busy.
-	ErrUnavailable = errors.New("storage is unavailable")
-
-	// ErrSchemaTooOld is a database whose tables must be migrated before this program can use it.
-	ErrSchemaTooOld = errors.New("database schema is older than this program")
-
-	// ErrOtherContract is a database whose documents fit another version of the contract, as far as it knows.
-	ErrOtherContract = errors.New("the stored webhooks were last checked against another version of the contract")
-
-	// ErrIncomplete is a database of which one part is missing, empty or that of another database; the error names it.
-	ErrIncomplete = errors.New("the database is incomplete")
-
-	// ErrDamaged is a file that is no database or no longer a whole one.
-	ErrDamaged = errors.New("the file is damaged")
-
-	// ErrAltered is a token that was written without the keyset.
-	ErrAltered = errors.New("the token was altered in the database")
-
-	// ErrWrongKey is a store that was sealed under keys that the cipher does not hold.
-	ErrWrongKey = errors.New("the keyset does not belong to this database")
-
-	// ErrOutcomeUnknown is an import whose end was not confirmed: it is done wholly or not at all, and may be
-	// repeated to find out.
-	ErrOutcomeUnknown = errors.New("the database did not confirm the import")
-
-	// ErrDuplicateID is an import that holds an id twice.
-	ErrDuplicateID = errors.New("duplicate webhook id")
-)
-
 // MissingError names what was to be changed and is not there.
 type MissingError struct {
 	Kind string // "webhook" or "token"
 	IDs  []string
 }
 
-// Error names every missing id.
-func (e *MissingError) Error() string {
-	text := "no such " + e.Kind + ":"
-	for _, id := range e.IDs {
-		text += " " + id
-	}
-	return text
-}
+func (e *MissingError) Error() string { return "no such " + e.Kind + ": " + strings.Join(e.IDs, " ") }
+
+// What a token that allows nothing comes to. The reason is for the log.
+var (
+	ErrUnauthorized = errors.New("token is unknown, expired or revoked")
+	ErrExpired      = fmt.Errorf("%w: it is expired", ErrUnauthorized)
+	ErrRevoked      = fmt.Errorf("%w: it is revoked", ErrUnauthorized)
+	ErrAltered      = errors.New("the token was altered in the database") // by somebody without the keyset
+)
+
+// What is wrong with a database. ErrUnavailable is transient: a call may be repeated.
+var (
+	ErrUnavailable   = errors.New("storage is unavailable") // it cannot be reached or is too busy
+	ErrSchemaTooOld  = errors.New("database schema is older than this program")
+	ErrOtherContract = errors.New("the stored webhooks were last checked against another version of the contract")
+	ErrIncomplete    = errors.New("the database is incomplete") // a part, which it names, is missing, empty or another's
+	ErrDamaged       = errors.New("the file is damaged")        // or it is no database
+	ErrWrongKey      = errors.New("the keyset does not belong to this database")
+)
+
+// What is wrong with an import.
+var (
+	ErrDuplicateID = errors.New("duplicate webhook id")
+
+	// ErrOutcomeUnknown: the import is done wholly or not at all, and may be repeated to find out.
+	ErrOutcomeUnknown = errors.New("the database did not confirm the import")
+)

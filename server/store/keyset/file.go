@@ -1,7 +1,6 @@
 package keyset
 
 import (
-	"bytes"
 	"fmt"
 	"io/fs"
 	"os"
@@ -74,7 +73,7 @@ func change(path string, f func(*keyset.Manager) error) error {
 		return fmt.Errorf("locking keyset %s: %w", path, err)
 	}
 	defer unlock()
-	s, info, err := read(target)
+	s, err := read(target, nil)
 	if err != nil {
 		return err
 	}
@@ -86,34 +85,34 @@ func change(path string, f func(*keyset.Manager) error) error {
 	if err != nil {
 		return fmt.Errorf("changing keyset %s: %w", path, err)
 	}
-	if err := write(target, handle, info); err != nil {
+	if err := write(target, handle, s.file); err != nil {
 		return fmt.Errorf("writing keyset: %w", err)
 	}
 	return nil
 }
 
-func read(path string) (*state, fs.FileInfo, error) {
-	f, err := os.Open(path)
+// read reads a file. It returns old if that is what the file still holds.
+func read(path string, old *state) (*state, error) {
+	info, err := os.Stat(path)
 	if err != nil {
-		return nil, nil, fmt.Errorf("reading keyset: %w", err)
+		return nil, fmt.Errorf("reading keyset: %w", err)
 	}
-	defer f.Close()
-	info, err := f.Stat()
-	if err != nil {
-		return nil, nil, fmt.Errorf("reading keyset: %w", err)
+	if old != nil && os.SameFile(info, old.file) && info.ModTime().Equal(old.file.ModTime()) {
+		return old, nil
 	}
 	if exposed(info) {
-		return nil, nil, fmt.Errorf("keyset %s can be read by others (mode %04o): chmod 600 %s", path, info.Mode().Perm(), path)
+		return nil, fmt.Errorf("keyset %s can be read by others (mode %04o): chmod 600 %s", path, info.Mode().Perm(), path)
 	}
-	var text bytes.Buffer
-	if _, err := text.ReadFrom(f); err != nil {
-		return nil, nil, fmt.Errorf("reading keyset: %w", err)
-	}
-	s, err := parse(text.Bytes())
+	text, err := os.ReadFile(path)
 	if err != nil {
-		return nil, nil, fmt.Errorf("reading keyset %s: %w", path, err)
+		return nil, fmt.Errorf("reading keyset: %w", err)
 	}
-	return s, info, nil
+	s, err := parse(text)
+	if err != nil {
+		return nil, fmt.Errorf("reading keyset %s: %w", path, err)
+	}
+	s.file = info
+	return s, nil
 }
 
 // write replaces old atomically and keeps its owner. If old is nil, path must not exist.

@@ -22,7 +22,6 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"os"
 	"slices"
 	"sync"
 	"sync/atomic"
@@ -33,8 +32,6 @@ import (
 	"github.com/tink-crypto/tink-go/v2/keyset"
 	tinkpb "github.com/tink-crypto/tink-go/v2/proto/tink_go_proto"
 	"github.com/tink-crypto/tink-go/v2/tink"
-
-	"github.com/packhooks/packhooks/server/document"
 )
 
 // errMalformed replaces errors of parsers, which quote their input.
@@ -43,14 +40,10 @@ var errMalformed = errors.New("not a Tink keyset of AEAD keys in JSON")
 // Keyset is a document.Cipher. It is safe for concurrent use, and nothing that it prints is key material: fmt does not
 // follow the pointer that holds it.
 type Keyset struct {
-	state atomic.Pointer[state]
-
-	path    string // empty for a keyset without a file
-	loading sync.Mutex
-	loaded  fs.FileInfo // the file as it was last read; guarded by loading
+	state   atomic.Pointer[state]
+	path    string     // empty for a keyset without a file
+	loading sync.Mutex // held while the file is read
 }
-
-var _ document.Cipher = (*Keyset)(nil)
 
 // KeyInfo describes a key without its material.
 type KeyInfo struct {
@@ -77,11 +70,11 @@ func (k *Keyset) Seal(_ context.Context, plaintext, associatedData []byte) ([]by
 
 // Open decrypts a ciphertext that any of the keys has sealed.
 func (k *Keyset) Open(_ context.Context, ciphertext, associatedData []byte) ([]byte, error) {
-	if _, known := k.state.Load().sealer(ciphertext); !known {
+	if !k.state.Load().sealer(ciphertext).Enabled {
 		if err := k.Reload(); err != nil {
 			return nil, err
 		}
-		if _, known = k.state.Load().sealer(ciphertext); !known {
+		if !k.state.Load().sealer(ciphertext).Enabled {
 			return nil, errors.New("sealed under a key that the keyset does not hold")
 		}
 	}
@@ -90,8 +83,7 @@ func (k *Keyset) Open(_ context.Context, ciphertext, associatedData []byte) ([]b
 
 // Stale reports whether ciphertext was sealed under a key other than the primary one.
 func (k *Keyset) Stale(ciphertext []byte) bool {
-	key, _ := k.state.Load().sealer(ciphertext)
-	return !key.Primary
+	return !k.state.Load().sealer(ciphertext).Primary
 }
 
 // SealedUnder returns a function that reports whether a ciphertext was sealed under a key.
@@ -107,30 +99,19 @@ func (k *Keyset) Reload() error {
 	}
 	k.loading.Lock()
 	defer k.loading.Unlock()
-	info, err := os.Stat(k.path)
-	if err != nil {
-		return fmt.Errorf("reading keyset: %w", err)
+	s, err := read(k.path, k.state.Load())
+	if err == nil {
+		k.state.Store(s)
 	}
-	if k.loaded != nil && os.SameFile(info, k.loaded) && info.ModTime().Equal(k.loaded.ModTime()) {
-		return nil
-	}
-	s, info, err := read(k.path)
-	if err != nil {
-		return err
-	}
-	k.state.Store(s)
-	k.loaded = info
-	return nil
+	return err
 }
 
 // Modified is when the file was last written, as of its last reading; zero when there is no file.
 func (k *Keyset) Modified() time.Time {
-	k.loading.Lock()
-	defer k.loading.Unlock()
-	if k.loaded == nil {
-		return time.Time{}
+	if file := k.state.Load().file; file != nil {
+		return file.ModTime()
 	}
-	return k.loaded.ModTime()
+	return time.Time{}
 }
 
 // Keys lists the keys in the order in which they were added.
@@ -141,6 +122,7 @@ type state struct {
 	handle *keyset.Handle
 	aead   tink.AEAD
 	keys   []KeyInfo
+	file   fs.FileInfo // nil when there is none
 }
 
 func parse(json []byte) (*state, error) {
@@ -166,15 +148,15 @@ func parse(json []byte) (*state, error) {
 	return s, nil
 }
 
-// sealer returns the id of the key of a ciphertext: Tink prefixes a version byte and the id.
-func (s *state) sealer(ciphertext []byte) (KeyInfo, bool) {
-	if len(ciphertext) < 5 || ciphertext[0] != 1 {
-		return KeyInfo{}, false
+// sealer returns the enabled key that sealed a ciphertext, if there is one. Tink prefixes a version byte and the id.
+func (s *state) sealer(ciphertext []byte) KeyInfo {
+	if len(ciphertext) >= 5 && ciphertext[0] == 1 {
+		id := binary.BigEndian.Uint32(ciphertext[1:])
+		for _, key := range s.keys {
+			if key.ID == id && key.Enabled {
+				return key
+			}
+		}
 	}
-	id := binary.BigEndian.Uint32(ciphertext[1:])
-	i := slices.IndexFunc(s.keys, func(k KeyInfo) bool { return k.ID == id && k.Enabled })
-	if i < 0 {
-		return KeyInfo{}, false
-	}
-	return s.keys[i], true
+	return KeyInfo{}
 }
