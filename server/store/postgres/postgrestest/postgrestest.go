@@ -14,7 +14,6 @@ package postgrestest
 import (
 	"bytes"
 	"context"
-	"errors"
 	"fmt"
 	"io"
 	"net"
@@ -48,13 +47,12 @@ func Run(m *testing.M) int {
 		}
 		return 0
 	}
-	c, err := start()
-	if err != nil {
+	var err error
+	if shared, err = start(); err != nil {
 		fmt.Println(err)
 		return 1
 	}
-	defer c.end()
-	shared = c
+	defer shared.end()
 	return m.Run()
 }
 
@@ -91,26 +89,25 @@ func Start(t testing.TB) *Cluster {
 // Standby starts a streaming replica of the cluster. Control(t, "promote") makes it a primary.
 func (c *Cluster) Standby(t testing.TB) *Cluster {
 	t.Helper()
-	s, err := allot()
-	if err == nil {
-		t.Cleanup(s.end)
-		err = s.run("pg_basebackup", "-R", "-X", "stream", "-c", "fast", "-D", s.Dir, "-d", c.dsn("postgres"))
-	}
-	if err == nil {
-		err = s.serve()
-	}
+	s, err := makeCluster("pg_basebackup", "-R", "-X", "stream", "-c", "fast", "-d", c.dsn("postgres"))
 	if err != nil {
 		t.Fatal(err)
 	}
+	t.Cleanup(s.end)
 	return s
 }
 
-// Control runs pg_ctl on the cluster: restart, stop, promote.
+// Control runs pg_ctl on the cluster: start, restart, stop, promote.
 func (c *Cluster) Control(t testing.TB, args ...string) {
 	t.Helper()
-	if err := c.run("pg_ctl", append([]string{"-w", "-D", c.Dir, "-l", filepath.Join(c.Dir, "log")}, args...)...); err != nil {
+	if err := c.control(args...); err != nil {
 		t.Fatal(err)
 	}
+}
+
+func (c *Cluster) control(args ...string) error {
+	options := fmt.Sprintf("-p %d -h 127.0.0.1 -k '' -F -N 200", c.port)
+	return c.run("pg_ctl", append([]string{"-w", "-D", c.Dir, "-l", filepath.Join(c.Dir, "log"), "-o", options}, args...)...)
 }
 
 // Signal sends a signal to the server and to each of its children: SIGSTOP freezes the database, SIGCONT thaws it.
@@ -143,12 +140,11 @@ func (c *Cluster) DSN(t testing.TB) string {
 func (c *Cluster) exec(t testing.TB, statement string) {
 	t.Helper()
 	conn, err := pgx.Connect(context.Background(), c.dsn("postgres"))
-	if err != nil {
-		t.Errorf("connecting to cluster: %v", err)
-		return
+	if err == nil {
+		defer conn.Close(context.Background())
+		_, err = conn.Exec(context.Background(), statement)
 	}
-	defer conn.Close(context.Background())
-	if _, err := conn.Exec(context.Background(), statement); err != nil {
+	if err != nil {
 		t.Errorf("%s: %v", statement, err)
 	}
 }
@@ -161,43 +157,37 @@ func (c *Cluster) dsn(database string) string {
 func (c *Cluster) Host() string { return fmt.Sprint("127.0.0.1:", c.port) }
 
 func start() (*Cluster, error) {
-	c, err := allot()
-	if err != nil {
-		return nil, err
-	}
-	err = c.run("initdb", "-D", c.Dir, "-U", "postgres", "-A", "trust", "-E", "UTF8", "--no-sync",
+	return makeCluster("initdb", "-U", "postgres", "-A", "trust", "-E", "UTF8", "--no-sync",
 		"--locale=C.UTF-8", "--locale-provider=icu", "--icu-locale=en-US")
-	if err == nil {
-		err = c.serve()
-	}
-	if err != nil {
-		c.end()
-		return nil, err
-	}
-	return c, nil
 }
 
-// allot finds a place and a port for a cluster, and sees to its end.
-func allot() (c *Cluster, err error) {
-	c = &Cluster{owner: owner()}
-	if c.Dir, err = c.makeDir(); err != nil {
-		return nil, err
-	}
+// makeCluster fills a directory by one of PostgreSQL's programs, and starts the server.
+func makeCluster(filler string, args ...string) (*Cluster, error) {
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		return nil, err
 	}
-	c.port = l.Addr().(*net.TCPAddr).Port
-	return c, errors.Join(l.Close(), c.watch())
-}
-
-// makeDir makes a directory that the owner can use. The one of a test would be root's.
-func (c *Cluster) makeDir() (string, error) {
-	dir, err := os.MkdirTemp("", "packhooks-postgres-")
-	if err == nil && c.owner != nil {
-		err = os.Chown(dir, int(c.owner.Uid), int(c.owner.Gid))
+	c := &Cluster{owner: owner(), port: l.Addr().(*net.TCPAddr).Port}
+	_ = l.Close()
+	if c.Dir, err = os.MkdirTemp("", "packhooks-postgres-"); err != nil { // that of a test would be root's
+		return nil, err
 	}
-	return dir, err
+	if err := c.watch(); err != nil {
+		return nil, err
+	}
+	if c.owner != nil {
+		err = os.Chown(c.Dir, int(c.owner.Uid), int(c.owner.Gid))
+	}
+	if err == nil {
+		err = c.run(filler, append(args, "-D", c.Dir)...)
+	}
+	if err == nil {
+		err = c.control("start")
+	}
+	if err != nil {
+		c.end()
+	}
+	return c, err
 }
 
 // watch starts a process that outlives this one: when its input ends, it takes the cluster away. The cluster may have
@@ -218,32 +208,9 @@ func (c *Cluster) end() {
 	_ = c.watchdog.Wait()
 }
 
-func (c *Cluster) serve() error {
-	settings := fmt.Sprintf("port = %d\nlisten_addresses = '127.0.0.1'\nunix_socket_directories = ''\nfsync = off\nmax_connections = 200\n", c.port)
-	f, err := os.OpenFile(filepath.Join(c.Dir, "postgresql.conf"), os.O_APPEND|os.O_WRONLY, 0)
-	if err != nil {
-		return err
-	}
-	defer f.Close()
-	if _, err := f.WriteString(settings); err != nil {
-		return err
-	}
-	return c.run("pg_ctl", "-w", "-D", c.Dir, "-l", filepath.Join(c.Dir, "log"), "start")
-}
-
 func (c *Cluster) run(name string, args ...string) error {
-	// Into a file, as the server keeps what it inherits open.
-	out, err := os.CreateTemp("", "packhooks-postgres-output-")
-	if err != nil {
-		return err
-	}
-	defer os.Remove(out.Name())
-	defer out.Close()
-	command := c.command(program(name), args...)
-	command.Stdout, command.Stderr = out, out
-	if err := command.Run(); err != nil {
-		text, _ := os.ReadFile(out.Name())
-		return fmt.Errorf("%s: %w\n%s", name, err, bytes.TrimSpace(text))
+	if out, err := c.command(program(name), args...).CombinedOutput(); err != nil {
+		return fmt.Errorf("%s: %w\n%s", name, err, bytes.TrimSpace(out))
 	}
 	return nil
 }
