@@ -1,6 +1,7 @@
 package keyset
 
 import (
+	"cmp"
 	"fmt"
 	"io/fs"
 	"os"
@@ -78,11 +79,9 @@ func change(path string, f func(*keyset.Manager) error) error {
 		return err
 	}
 	m := keyset.NewManagerFromHandle(s.handle)
-	if err := f(m); err != nil {
-		return fmt.Errorf("changing keyset %s: %w", path, err)
-	}
-	handle, err := m.Handle()
-	if err != nil {
+	err = f(m)
+	handle, broken := m.Handle()
+	if err := cmp.Or(err, broken); err != nil {
 		return fmt.Errorf("changing keyset %s: %w", path, err)
 	}
 	if err := write(target, handle, s.file); err != nil {

@@ -97,12 +97,14 @@ func (c conn) Transact(ctx context.Context, organizationID string, f func(engine
 
 func (c conn) finish(ctx context.Context, tx pgx.Tx, organizationID string, f func(engine.Conn) error) error {
 	c = conn{runner: tx, pool: c.pool}
+	var err error
 	if organizationID != "" {
-		if _, err := c.Exec(ctx, `SELECT pg_advisory_xact_lock(hashtextextended('packhooks ' || $1, 0))`, organizationID); err != nil {
-			return err
-		}
+		_, err = c.Exec(ctx, `SELECT pg_advisory_xact_lock(hashtextextended('packhooks ' || $1, 0))`, organizationID)
 	}
-	if err := f(c); err != nil {
+	if err == nil {
+		err = f(c)
+	}
+	if err != nil {
 		return err
 	}
 	if err := tx.Commit(ctx); err != nil {

@@ -161,14 +161,13 @@ func (im importer) Stage(ctx context.Context, rows []engine.Row) error {
 	return im.failure(ctx, err)
 }
 
+func (im importer) Staged(ctx context.Context) error {
+	_, err := im.tx.Exec(ctx, endStaging, pgx.QueryExecModeSimpleProtocol)
+	return im.failure(ctx, err)
+}
+
 // Transact does f in what is left of the transaction.
 func (im importer) Transact(ctx context.Context, organizationID string, f func(engine.Conn) error) error {
-	if _, err := im.tx.Exec(ctx, endStaging, pgx.QueryExecModeSimpleProtocol); err != nil {
-		return im.failure(ctx, err)
-	}
-	if err := engine.DuplicateID(ctx, im); err != nil {
-		return err
-	}
 	return im.finish(ctx, im.tx, organizationID, f)
 }
 
@@ -188,32 +187,27 @@ func Migrate(ctx context.Context, dsn string, opts Options) error {
 	}
 	db := stdlib.OpenDB(*config.ConnConfig)
 	defer db.Close()
-	files, err := fs.Sub(migrations, "migrations")
-	if err != nil {
-		return err
-	}
-	locker, err := lock.NewPostgresSessionLocker()
-	if err != nil {
-		return err
-	}
+	files, _ := fs.Sub(migrations, "migrations") // embedded
+	locker, _ := lock.NewPostgresSessionLocker() // only an option could be wrong
 	provider, err := goose.NewProvider(goose.DialectPostgres, db, files, goose.WithSessionLocker(locker))
 	if err != nil {
 		return err
 	}
-	if mode != store.MigrateCheck {
+	if mode == store.MigrateCheck {
+		var pending bool
+		if pending, err = provider.HasPending(ctx); err == nil && pending {
+			return store.ErrSchemaTooOld
+		}
+	} else {
 		_, err = provider.Up(ctx)
-	} else if pending, e := provider.HasPending(ctx); e != nil {
-		err = e
-	} else if pending {
-		return store.ErrSchemaTooOld
 	}
-	switch {
-	case err == nil:
-		return nil
-	case transient(err):
-		return fmt.Errorf("migrating: %w: %w", store.ErrUnavailable, err)
+	if err != nil && transient(err) {
+		err = fmt.Errorf("%w: %w", store.ErrUnavailable, err)
 	}
-	return fmt.Errorf("migrating: %w", err)
+	if err != nil {
+		return fmt.Errorf("migrating: %w", err)
+	}
+	return nil
 }
 
 // ErrUnverifiedTLS reports an sslmode below verify-full, libpq's default included: an attacker in the middle would get

@@ -75,10 +75,7 @@ func connect(path string) (conn, error) {
 		return conn{}, err
 	}
 	c.SetBusyTimeout(readTimeout)
-	err = errors.Join(
-		sqlitex.ExecuteTransient(c, "PRAGMA foreign_keys = on", nil),
-		sqlitex.ExecuteTransient(c, "PRAGMA journal_size_limit = 67108864", nil), // what an import leaves behind
-	)
+	err = sqlitex.ExecuteTransient(c, "PRAGMA journal_size_limit = 67108864", nil) // what an import leaves behind
 	if err != nil {
 		return conn{}, errors.Join(err, c.Close())
 	}

@@ -20,7 +20,6 @@ import (
 	"os"
 	"path/filepath"
 
-	"zombiezen.com/go/sqlite"
 	"zombiezen.com/go/sqlite/sqlitemigration"
 	"zombiezen.com/go/sqlite/sqlitex"
 
@@ -136,16 +135,10 @@ func (im importer) Stage(ctx context.Context, rows []engine.Row) error {
 	return cmp.Or(err, ctx.Err())
 }
 
-// Transact makes the index that merging takes, before it keeps others out.
-func (im importer) Transact(ctx context.Context, organizationID string, f func(engine.Conn) error) error {
-	_, err := im.Exec(ctx, "CREATE UNIQUE INDEX temp.staged_id ON staged (id)")
-	if sqlite.ErrCode(err).ToPrimary() == sqlite.ResultConstraint {
-		err = engine.DuplicateID(ctx, im)
-	}
-	if err != nil {
-		return err
-	}
-	return im.conn.Transact(ctx, organizationID, f)
+// Staged makes the index that merging takes, before others are kept out.
+func (im importer) Staged(ctx context.Context) error {
+	_, err := im.Exec(ctx, "CREATE INDEX temp.staged_id ON staged (id)")
+	return err
 }
 
 var (

@@ -122,41 +122,32 @@ func (s *Store) Start(ctx context.Context) (err error) {
 	if err != nil {
 		return err
 	}
-	// Claimed only where nobody has: on SQLite even an insert that does nothing waits for whoever writes, and a token
-	// must be revocable during the merge of a large import.
-	if webhooks.databaseID == "" && tokens.databaseID == "" && !s.MustExist {
-		webhooks, err = s.claim(ctx)
-	}
-	if err == nil && webhooks.databaseID != "" && webhooks.claimed == 0 {
-		err = s.claimTokens(ctx, webhooks.databaseID)
-	}
-	if err != nil {
+	if s.databaseID, err = s.claim(ctx, webhooks, tokens); err != nil {
 		return fmt.Errorf("claiming database: %w", err)
 	}
-	s.databaseID = webhooks.databaseID
 	return s.Ready(ctx)
 }
 
-// claim gives the database an id. Of concurrent claims one succeeds.
-func (s *Store) claim(ctx context.Context) (state, error) {
-	id := rand.Text()
-	err := s.writeCheck(ctx, s.Webhooks, webhooksPlace, id, `
-		INSERT INTO store_state (id, key_check, database_id, claimed, rotation, contract, checking)
-		VALUES (1, $1, $2, 0, 0, $3, '') ON CONFLICT DO NOTHING`, id, s.Contract.Fingerprint())
-	if err != nil {
-		return state{}, err
+// claim gives a new database an id, and returns the one that it has. It writes only where nobody has yet: on SQLite even
+// an insert that does nothing waits for whoever writes, and a token must be revocable during the merge of a large import.
+func (s *Store) claim(ctx context.Context, webhooks, tokens state) (databaseID string, err error) {
+	if webhooks.databaseID == "" && tokens.databaseID == "" && !s.MustExist {
+		id := rand.Text()
+		err = s.writeCheck(ctx, s.Webhooks, webhooksPlace, id, `
+			INSERT INTO store_state (id, key_check, database_id, claimed, rotation, contract, checking)
+			VALUES (1, $1, $2, 0, 0, $3, '') ON CONFLICT DO NOTHING`, id, s.Contract.Fingerprint())
+		if err == nil {
+			webhooks, err = readState(ctx, s.Webhooks, webhooksState) // of concurrent claims one succeeded
+		}
 	}
-	return readState(ctx, s.Webhooks, webhooksState)
-}
-
-// claimTokens ends a claim: from now on tokens without the id are an error and not created again.
-func (s *Store) claimTokens(ctx context.Context, databaseID string) error {
-	err := s.writeCheck(ctx, s.Tokens, tokensPlace, databaseID,
-		`INSERT INTO token_state (id, key_check, database_id) VALUES (1, $1, $2) ON CONFLICT DO NOTHING`, databaseID)
-	if err == nil {
-		_, err = s.Webhooks.Exec(ctx, `UPDATE store_state SET claimed = 1`)
+	if err == nil && webhooks.databaseID != "" && webhooks.claimed == 0 {
+		err = s.writeCheck(ctx, s.Tokens, tokensPlace, webhooks.databaseID,
+			`INSERT INTO token_state (id, key_check, database_id) VALUES (1, $1, $2) ON CONFLICT DO NOTHING`, webhooks.databaseID)
+		if err == nil { // from now on tokens without the id are an error and not created again
+			_, err = s.Webhooks.Exec(ctx, `UPDATE store_state SET claimed = 1`)
+		}
 	}
-	return err
+	return webhooks.databaseID, err
 }
 
 // Claimed reports whether the tokens of a database have been made.

@@ -26,22 +26,10 @@ const batchSize = 500
 type Importer interface {
 	Database
 
-	// Stored fills in the stored ciphertext of each row.
-	Stored(ctx context.Context, rows []Row) error
-
-	// Stage inserts rows.
-	Stage(ctx context.Context, rows []Row) error
-
+	Stored(ctx context.Context, rows []Row) error // fills in the stored ciphertext of each row
+	Stage(ctx context.Context, rows []Row) error  // inserts rows
+	Staged(ctx context.Context) error             // prepares the table for the merge
 	Close()
-}
-
-// DuplicateID returns store.ErrDuplicateID with an id that was staged twice, if there is one.
-func DuplicateID(ctx context.Context, c Conn) error {
-	return c.Query(ctx, `SELECT id FROM staged GROUP BY id HAVING count(*) > 1 LIMIT 1`, nil, func(scan Scan) error {
-		var id string
-		err := scan(&id)
-		return cmp.Or(err, fmt.Errorf("%w %q", store.ErrDuplicateID, id))
-	})
 }
 
 // ImportWebhooks stages webhooks, and then merges them.
@@ -55,19 +43,17 @@ func (s *Store) ImportWebhooks(ctx context.Context, organizationID string, webho
 	}
 	defer im.Close()
 	st, err := readState(ctx, im, webhooksState)
-	if err != nil {
-		return result, err
-	}
-	if s.Migrate != store.MigrateOff && st.contract != s.Contract.Fingerprint() {
-		return result, store.ErrOtherContract // as the merge would say, after all webhooks were read
+	if err == nil && s.Migrate != store.MigrateOff && st.contract != s.Contract.Fingerprint() {
+		err = store.ErrOtherContract // as the merge would say, after all webhooks were read
 	}
 	// After reading the state, so that a rotation is noticed here or by the merge.
-	if c, ok := s.Cipher.(interface{ Reload() error }); ok {
-		if err := c.Reload(); err != nil {
-			return result, err
-		}
+	if c, ok := s.Cipher.(interface{ Reload() error }); ok && err == nil {
+		err = c.Reload()
 	}
-	staged, err := s.stage(ctx, im, organizationID, webhooks)
+	staged := 0
+	if err == nil {
+		staged, err = s.stage(ctx, im, organizationID, webhooks)
+	}
 	if err != nil {
 		return result, err
 	}
@@ -121,7 +107,17 @@ func (s *Store) stage(ctx context.Context, im Importer, organizationID string, w
 			staged, batch = staged+len(batch), batch[:0]
 		}
 	}
-	return staged + len(batch), s.stageBatch(ctx, im, batch)
+	if err = s.stageBatch(ctx, im, batch); err == nil {
+		err = im.Staged(ctx)
+	}
+	if err != nil {
+		return 0, err
+	}
+	return staged + len(batch), im.Query(ctx, `SELECT id FROM staged GROUP BY id HAVING count(*) > 1 LIMIT 1`, nil, func(scan Scan) error {
+		var id string
+		err := scan(&id)
+		return cmp.Or(err, fmt.Errorf("%w %q", store.ErrDuplicateID, id))
+	})
 }
 
 // stageBatch stages an unchanged document with its stored ciphertext, so that the merge skips it. Encryption is

@@ -55,15 +55,12 @@ func (s *Store) visit(ctx context.Context, batch []Row, visit func(Row) ([]byte,
 	if len(changes) == 0 {
 		return nil
 	}
-	err := s.Webhooks.Transact(ctx, "", func(c Conn) error {
-		for _, args := range changes {
-			_, err := c.Exec(ctx, `UPDATE webhooks SET document = $1
-				WHERE organization_id = $2 AND created_at = $3 AND id = $4 AND document = $5`, args...)
-			if err != nil {
-				return err
-			}
+	err := s.Webhooks.Transact(ctx, "", func(c Conn) (err error) {
+		for i := 0; i < len(changes) && err == nil; i++ {
+			_, err = c.Exec(ctx, `UPDATE webhooks SET document = $1
+				WHERE organization_id = $2 AND created_at = $3 AND id = $4 AND document = $5`, changes[i]...)
 		}
-		return nil
+		return err
 	})
 	if err != nil {
 		return fmt.Errorf("writing webhooks: %w", err)
@@ -74,15 +71,15 @@ func (s *Store) visit(ctx context.Context, batch []Row, visit func(Row) ([]byte,
 // Reencrypt reseals every document that is not sealed under the primary key. It parses none, so that an invalid document
 // cannot block a rotation.
 func (s *Store) Reencrypt(ctx context.Context, progress func(webhooks int)) error {
-	if _, err := s.Webhooks.Exec(ctx, `UPDATE store_state SET rotation = rotation + 1`); err != nil {
-		return fmt.Errorf("beginning to re-encrypt: %w", err)
+	_, err := s.Webhooks.Exec(ctx, `UPDATE store_state SET rotation = rotation + 1`)
+	if err == nil {
+		_, err = s.walk(ctx, progress, func(r Row) ([]byte, error) {
+			if !s.Cipher.Stale(r.Sealed) {
+				return nil, nil
+			}
+			return document.Reseal(ctx, s.Cipher, r.Place, r.Sealed)
+		})
 	}
-	_, err := s.walk(ctx, progress, func(r Row) ([]byte, error) {
-		if !s.Cipher.Stale(r.Sealed) {
-			return nil, nil
-		}
-		return document.Reseal(ctx, s.Cipher, r.Place, r.Sealed)
-	})
 	if err == nil {
 		err = s.resealTokens(ctx)
 	}
@@ -192,21 +189,21 @@ func (s *Store) pass(ctx context.Context, dryRun bool, progress func(int), fit f
 
 // settle makes a pass and records the contract when every document fits. An import by a program of another contract, which
 // may add documents that the pass has gone by, takes the mark away; then the pass is made again, a few times.
-func (s *Store) settle(ctx context.Context, progress func(int), fit fit) (int, error) {
+func (s *Store) settle(ctx context.Context, progress func(int), fit fit) (total int, err error) {
+	mark := func(statement string) (n int64) {
+		if err == nil {
+			if n, err = s.Webhooks.Exec(ctx, statement, s.Contract.Fingerprint()); err != nil {
+				err = fmt.Errorf("recording contract: %w", err)
+			}
+		}
+		return n
+	}
 	for range 5 {
-		if _, err := s.Webhooks.Exec(ctx, `UPDATE store_state SET checking = $1`, s.Contract.Fingerprint()); err != nil {
-			return 0, fmt.Errorf("beginning to check webhooks: %w", err)
+		if mark(`UPDATE store_state SET checking = $1`); err == nil {
+			total, err = s.pass(ctx, false, progress, fit)
 		}
-		total, err := s.pass(ctx, false, progress, fit)
-		if err != nil {
+		if n := mark(`UPDATE store_state SET contract = $1, checking = '' WHERE checking = $1`); err != nil || n > 0 {
 			return total, err
-		}
-		n, err := s.Webhooks.Exec(ctx, `UPDATE store_state SET contract = $1, checking = '' WHERE checking = $1`, s.Contract.Fingerprint())
-		if err != nil {
-			return total, fmt.Errorf("recording contract: %w", err)
-		}
-		if n > 0 {
-			return total, nil
 		}
 	}
 	return 0, fmt.Errorf("%w: imports by programs with another contract keep running", store.ErrUnavailable)

@@ -118,11 +118,11 @@ func (s *Store) CreateToken(ctx context.Context, hash store.TokenHash, t store.T
 		hash: hash[:], id: strings.ToLower(rand.Text()[:12]), name: t.Name, organizations: string(organizations),
 		created: micros(time.Now()), expires: micros(t.ExpiresAt),
 	}
-	if err := s.sealToken(ctx, &r); err != nil {
-		return store.Token{}, err
+	err := s.sealToken(ctx, &r)
+	if err == nil {
+		_, err = s.Tokens.Exec(ctx, `INSERT INTO tokens (hash, id, name, organizations, created_at, expires_at, revoked_at, seal)
+			VALUES ($1, $2, $3, $4, $5, $6, 0, $7)`, r.hash, r.id, r.name, r.organizations, r.created, r.expires, r.seal)
 	}
-	_, err := s.Tokens.Exec(ctx, `INSERT INTO tokens (hash, id, name, organizations, created_at, expires_at, revoked_at, seal)
-		VALUES ($1, $2, $3, $4, $5, $6, 0, $7)`, r.hash, r.id, r.name, r.organizations, r.created, r.expires, r.seal)
 	if err != nil {
 		return store.Token{}, fmt.Errorf("creating token: %w", err)
 	}
@@ -131,7 +131,8 @@ func (s *Store) CreateToken(ctx context.Context, hash store.TokenHash, t store.T
 
 func (r *tokenRow) token() (t store.Token, err error) {
 	t = store.Token{
-		ID: r.id, Name: r.name, CreatedAt: instant(r.created), ExpiresAt: instant(r.expires), RevokedAt: instant(r.revoked), LastUsedAt: instant(r.lastUsed),
+		ID: r.id, Name: r.name, CreatedAt: instant(r.created), ExpiresAt: instant(r.expires),
+		RevokedAt: instant(r.revoked), LastUsedAt: instant(r.lastUsed),
 	}
 	return t, json.Unmarshal([]byte(r.organizations), &t.Organizations)
 }
@@ -152,11 +153,11 @@ func (s *Store) readTokens(ctx context.Context) (rows []tokenRow, err error) {
 // ListTokens returns every token, oldest first.
 func (s *Store) ListTokens(ctx context.Context) ([]store.Token, error) {
 	rows, err := s.readTokens(ctx)
-	tokens := make([]store.Token, len(rows))
-	for i := range rows {
-		var malformed error
-		tokens[i], malformed = rows[i].token()
-		tokens[i].Altered = malformed != nil || s.openToken(ctx, &rows[i]) != nil
+	tokens := make([]store.Token, 0, len(rows))
+	for _, r := range rows {
+		t, malformed := r.token()
+		t.Altered = malformed != nil || s.openToken(ctx, &r) != nil
+		tokens = append(tokens, t)
 	}
 	return tokens, err
 }
@@ -176,10 +177,10 @@ func (s *Store) RevokeToken(ctx context.Context, id string) error {
 		return nil
 	}
 	r.revoked = micros(time.Now())
-	if err := s.sealToken(ctx, r); err != nil {
-		return err
+	if err = s.sealToken(ctx, r); err == nil {
+		_, err = s.Tokens.Exec(ctx, `UPDATE tokens SET revoked_at = $1, seal = $2 WHERE hash = $3`, r.revoked, r.seal, r.hash)
 	}
-	if _, err := s.Tokens.Exec(ctx, `UPDATE tokens SET revoked_at = $1, seal = $2 WHERE hash = $3`, r.revoked, r.seal, r.hash); err != nil {
+	if err != nil {
 		return fmt.Errorf("revoking token %s: %w", id, err)
 	}
 	return nil
@@ -199,11 +200,10 @@ func (s *Store) resealTokens(ctx context.Context) error {
 			return err
 		}
 		old := r.seal
-		if err := s.sealToken(ctx, &r); err != nil {
-			return err
+		if err = s.sealToken(ctx, &r); err == nil { // a token that is revoked meanwhile has a new seal, and keeps it
+			_, err = s.Tokens.Exec(ctx, `UPDATE tokens SET seal = $1 WHERE hash = $2 AND seal = $3`, r.seal, r.hash, old)
 		}
-		// Only if unchanged: a token that was revoked meanwhile has a new seal.
-		if _, err := s.Tokens.Exec(ctx, `UPDATE tokens SET seal = $1 WHERE hash = $2 AND seal = $3`, r.seal, r.hash, old); err != nil {
+		if err != nil {
 			return fmt.Errorf("writing token %s: %w", r.id, err)
 		}
 	}
