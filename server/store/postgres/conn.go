@@ -22,7 +22,8 @@ import (
 type conn struct {
 	runner  runner
 	pool    *pgxpool.Pool
-	timeout time.Duration // of what goes through bounded
+	timeout time.Duration // of what goes through bounded; 0 for none
+	tx      pgx.Tx        // of an import; nil elsewhere
 }
 
 type runner interface {
@@ -85,32 +86,29 @@ func (b *reusedBytes) ScanBytes(column []byte) error {
 
 // Transact takes an advisory lock for the organization.
 func (c conn) Transact(ctx context.Context, organizationID string, f func(engine.Conn) error) error {
-	return c.bounded(ctx, func(ctx context.Context) error {
-		tx, err := c.pool.Begin(ctx)
+	return c.bounded(ctx, func(ctx context.Context) (err error) {
+		tx := c.tx
+		if tx == nil {
+			if tx, err = c.pool.Begin(ctx); err != nil {
+				return err
+			}
+		}
+		defer func() { _ = tx.Rollback(context.WithoutCancel(ctx)) }()
+		in := conn{runner: tx, pool: c.pool}
+		if organizationID != "" {
+			_, err = in.Exec(ctx, `SELECT pg_advisory_xact_lock(hashtextextended('packhooks ' || $1, 0))`, organizationID)
+		}
+		if err == nil {
+			err = f(in)
+		}
 		if err != nil {
 			return err
 		}
-		defer func() { _ = tx.Rollback(context.WithoutCancel(ctx)) }()
-		return c.finish(ctx, tx, organizationID, f)
+		if err := tx.Commit(ctx); err != nil {
+			return fmt.Errorf("%w: %w", store.ErrOutcomeUnknown, c.failure(ctx, err))
+		}
+		return nil
 	})
-}
-
-func (c conn) finish(ctx context.Context, tx pgx.Tx, organizationID string, f func(engine.Conn) error) error {
-	c = conn{runner: tx, pool: c.pool}
-	var err error
-	if organizationID != "" {
-		_, err = c.Exec(ctx, `SELECT pg_advisory_xact_lock(hashtextextended('packhooks ' || $1, 0))`, organizationID)
-	}
-	if err == nil {
-		err = f(c)
-	}
-	if err != nil {
-		return err
-	}
-	if err := tx.Commit(ctx); err != nil {
-		return fmt.Errorf("%w: %w", store.ErrOutcomeUnknown, c.failure(ctx, err))
-	}
-	return nil
 }
 
 // failure gives an error of PostgreSQL the identity that callers match: the caller's own cancellation, or

@@ -47,12 +47,9 @@ type Options struct {
 	Contract   *document.Contract // what documents must fit; the embedded one when nil
 	Migrate    store.MigrateMode  // store.MigrateAuto when empty
 	MigrateDSN string             // where to migrate, if not at the DSN itself
+	MustExist  bool               // an empty database is an error; for callers with the keyset of an existing one
 
-	// MustExist makes an empty database an error, for callers with the keyset of an existing one.
-	MustExist bool
-
-	// AllowUnverifiedTLS allows sslmode below verify-full for hosts beyond loopback.
-	AllowUnverifiedTLS bool
+	AllowUnverifiedTLS bool // sslmode below verify-full, for hosts beyond loopback
 }
 
 // Store is a store.Store on PostgreSQL.
@@ -78,7 +75,7 @@ func Open(ctx context.Context, dsn string, cipher document.Cipher, opts Options)
 	if err != nil {
 		return nil, fmt.Errorf("connecting to database: %w", err)
 	}
-	c := conn{pool, pool, cmp.Or(opts.StatementTimeout, 5*time.Second)}
+	c := conn{runner: pool, pool: pool, timeout: cmp.Or(opts.StatementTimeout, 5*time.Second)}
 	s := &engine.Store{
 		Engine: database{pool}, Webhooks: c, Tokens: c, Cipher: cipher, Contract: opts.Contract, Migrate: opts.Migrate,
 		MustExist: opts.MustExist, Parts: [2]string{"table store_state", "table token_state"}, ForShare: " FOR SHARE",
@@ -120,7 +117,7 @@ SET LOCAL enable_sort = on`
 // nothing that others use before the merge.
 func (db database) Connect(ctx context.Context) (engine.Importer, error) {
 	tx, err := db.pool.Begin(ctx)
-	im := importer{conn{runner: tx, pool: db.pool}, tx}
+	im := importer{conn{runner: tx, pool: db.pool, tx: tx}}
 	if err == nil {
 		if _, err = tx.Exec(ctx, stageTable, pgx.QueryExecModeSimpleProtocol); err != nil {
 			im.Close()
@@ -129,10 +126,7 @@ func (db database) Connect(ctx context.Context) (engine.Importer, error) {
 	return im, im.failure(ctx, err)
 }
 
-type importer struct {
-	conn
-	tx pgx.Tx
-}
+type importer struct{ conn }
 
 func (im importer) Close() { _ = im.tx.Rollback(context.Background()) }
 
@@ -162,13 +156,10 @@ func (im importer) Stage(ctx context.Context, rows []engine.Row) error {
 }
 
 func (im importer) Staged(ctx context.Context) error {
-	_, err := im.tx.Exec(ctx, endStaging, pgx.QueryExecModeSimpleProtocol)
-	return im.failure(ctx, err)
-}
-
-// Transact does f in what is left of the transaction.
-func (im importer) Transact(ctx context.Context, organizationID string, f func(engine.Conn) error) error {
-	return im.finish(ctx, im.tx, organizationID, f)
+	if _, err := im.tx.Exec(ctx, endStaging, pgx.QueryExecModeSimpleProtocol); err != nil {
+		return im.failure(ctx, err)
+	}
+	return engine.DuplicateID(ctx, im)
 }
 
 //go:embed migrations

@@ -20,6 +20,7 @@ import (
 	"os"
 	"path/filepath"
 
+	"zombiezen.com/go/sqlite"
 	"zombiezen.com/go/sqlite/sqlitemigration"
 	"zombiezen.com/go/sqlite/sqlitex"
 
@@ -36,11 +37,9 @@ const TokensSuffix = ".tokens"
 
 // Options are the settings of a store. The zero value has usable defaults.
 type Options struct {
-	Contract *document.Contract // what documents must fit; the embedded one when nil
-	Migrate  store.MigrateMode  // store.MigrateAuto when empty
-
-	// MustExist makes a missing database an error, for callers with the keyset of an existing one.
-	MustExist bool
+	Contract  *document.Contract // what documents must fit; the embedded one when nil
+	Migrate   store.MigrateMode  // store.MigrateAuto when empty
+	MustExist bool               // a missing database is an error; for callers with the keyset of an existing one
 }
 
 // Store is a store.Store on SQLite.
@@ -137,7 +136,10 @@ func (im importer) Stage(ctx context.Context, rows []engine.Row) error {
 
 // Staged makes the index that merging takes, before others are kept out.
 func (im importer) Staged(ctx context.Context) error {
-	_, err := im.Exec(ctx, "CREATE INDEX temp.staged_id ON staged (id)")
+	_, err := im.Exec(ctx, "CREATE UNIQUE INDEX temp.staged_id ON staged (id)")
+	if sqlite.ErrCode(err).ToPrimary() == sqlite.ResultConstraint {
+		return engine.DuplicateID(ctx, im)
+	}
 	return err
 }
 

@@ -28,12 +28,23 @@ type Importer interface {
 
 	Stored(ctx context.Context, rows []Row) error // fills in the stored ciphertext of each row
 	Stage(ctx context.Context, rows []Row) error  // inserts rows
-	Staged(ctx context.Context) error             // prepares the table for the merge
+	Staged(ctx context.Context) error             // prepares the table for the merge; see DuplicateID
 	Close()
 }
 
+// DuplicateID returns store.ErrDuplicateID with an id that was staged twice, if there is one.
+func DuplicateID(ctx context.Context, c Conn) error {
+	return c.Query(ctx, `SELECT id FROM staged GROUP BY id HAVING count(*) > 1 LIMIT 1`, nil, func(scan Scan) error {
+		var id string
+		err := scan(&id)
+		return cmp.Or(err, fmt.Errorf("%w %q", store.ErrDuplicateID, id))
+	})
+}
+
 // ImportWebhooks stages webhooks, and then merges them.
-func (s *Store) ImportWebhooks(ctx context.Context, organizationID string, webhooks iter.Seq2[document.Document, error], opts store.ImportOptions) (result store.ImportResult, err error) {
+func (s *Store) ImportWebhooks(
+	ctx context.Context, organizationID string, webhooks iter.Seq2[document.Document, error], opts store.ImportOptions,
+) (result store.ImportResult, err error) {
 	if err := checkText("organization", organizationID); err != nil {
 		return result, err
 	}
@@ -110,14 +121,7 @@ func (s *Store) stage(ctx context.Context, im Importer, organizationID string, w
 	if err = s.stageBatch(ctx, im, batch); err == nil {
 		err = im.Staged(ctx)
 	}
-	if err != nil {
-		return 0, err
-	}
-	return staged + len(batch), im.Query(ctx, `SELECT id FROM staged GROUP BY id HAVING count(*) > 1 LIMIT 1`, nil, func(scan Scan) error {
-		var id string
-		err := scan(&id)
-		return cmp.Or(err, fmt.Errorf("%w %q", store.ErrDuplicateID, id))
-	})
+	return staged + len(batch), err
 }
 
 // stageBatch stages an unchanged document with its stored ciphertext, so that the merge skips it. Encryption is

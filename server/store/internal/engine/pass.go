@@ -107,15 +107,15 @@ func (s *Store) CountSealed(ctx context.Context, match func(ciphertext []byte) b
 		count(r.Sealed)
 		return nil, nil
 	})
-	if err != nil {
-		return 0, err
-	}
-	rows, err := s.readTokens(ctx)
-	if err != nil {
-		return 0, err
+	var rows []tokenRow
+	if err == nil {
+		rows, err = s.readTokens(ctx)
 	}
 	for _, r := range rows {
 		count(r.seal)
+	}
+	if err != nil {
+		return 0, err
 	}
 	webhooks, tokens, err := s.readStates(ctx)
 	count(webhooks.keyCheck)

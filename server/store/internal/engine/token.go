@@ -23,7 +23,8 @@ type tokenRow struct {
 	seal                                []byte
 }
 
-const selectTokens = `SELECT hash, id, name, organizations, created_at, expires_at, revoked_at, last_used_at, seal FROM tokens` //nolint:gosec // of tokens only hashes are stored
+//nolint:gosec // of tokens only hashes are stored
+const selectTokens = `SELECT hash, id, name, organizations, created_at, expires_at, revoked_at, last_used_at, seal FROM tokens`
 
 func (r *tokenRow) scan(scan Scan) error {
 	return scan(&r.hash, &r.id, &r.name, &r.organizations, &r.created, &r.expires, &r.revoked, &r.lastUsed, &r.seal)

@@ -48,7 +48,7 @@ func Run(m *testing.M) int {
 		return 0
 	}
 	var err error
-	if shared, err = start(); err != nil {
+	if shared, err = start(initdb...); err != nil {
 		fmt.Println(err)
 		return 1
 	}
@@ -78,23 +78,23 @@ type Cluster struct {
 // Start starts a cluster that ends with t.
 func Start(t testing.TB) *Cluster {
 	t.Helper()
-	c, err := start()
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(c.end)
-	return c
+	return startFor(t, initdb...)
 }
 
 // Standby starts a streaming replica of the cluster. Control(t, "promote") makes it a primary.
 func (c *Cluster) Standby(t testing.TB) *Cluster {
 	t.Helper()
-	s, err := makeCluster("pg_basebackup", "-R", "-X", "stream", "-c", "fast", "-d", c.dsn("postgres"))
+	return startFor(t, "pg_basebackup", "-R", "-X", "stream", "-c", "fast", "-d", c.dsn("postgres"))
+}
+
+func startFor(t testing.TB, filler ...string) *Cluster {
+	t.Helper()
+	c, err := start(filler...)
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(s.end)
-	return s
+	t.Cleanup(c.end)
+	return c
 }
 
 // Control runs pg_ctl on the cluster: start, restart, stop, promote.
@@ -156,13 +156,12 @@ func (c *Cluster) dsn(database string) string {
 // Host is where the cluster listens, as part of a DSN.
 func (c *Cluster) Host() string { return fmt.Sprint("127.0.0.1:", c.port) }
 
-func start() (*Cluster, error) {
-	return makeCluster("initdb", "-U", "postgres", "-A", "trust", "-E", "UTF8", "--no-sync",
-		"--locale=C.UTF-8", "--locale-provider=icu", "--icu-locale=en-US")
+var initdb = []string{
+	"initdb", "-U", "postgres", "-A", "trust", "-E", "UTF8", "--no-sync", "--locale=C.UTF-8", "--locale-provider=icu", "--icu-locale=en-US",
 }
 
-// makeCluster fills a directory by one of PostgreSQL's programs, and starts the server.
-func makeCluster(filler string, args ...string) (*Cluster, error) {
+// start makes a cluster's directory, lets one of PostgreSQL's programs fill it, and starts the server.
+func start(filler ...string) (*Cluster, error) {
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		return nil, err
@@ -179,7 +178,7 @@ func makeCluster(filler string, args ...string) (*Cluster, error) {
 		err = os.Chown(c.Dir, int(c.owner.Uid), int(c.owner.Gid))
 	}
 	if err == nil {
-		err = c.run(filler, append(args, "-D", c.Dir)...)
+		err = c.run(filler[0], append([]string{"-D", c.Dir}, filler[1:]...)...)
 	}
 	if err == nil {
 		err = c.control("start")
