@@ -75,7 +75,10 @@ func connect(path string) (conn, error) {
 		return conn{}, err
 	}
 	c.SetBusyTimeout(readTimeout)
-	err = sqlitex.ExecuteTransient(c, "PRAGMA journal_size_limit = 67108864", nil) // what an import leaves behind
+	err = errors.Join(
+		sqlitex.ExecuteTransient(c, "PRAGMA foreign_keys = on", nil),             // of tables that others add
+		sqlitex.ExecuteTransient(c, "PRAGMA journal_size_limit = 67108864", nil), // what an import leaves behind
+	)
 	if err != nil {
 		return conn{}, errors.Join(err, c.Close())
 	}
