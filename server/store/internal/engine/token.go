@@ -103,7 +103,8 @@ func (s *Store) recordUse(ctx context.Context, hash []byte, now time.Time) {
 		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 5*time.Second)
 		defer cancel()
 		if _, err := s.Tokens.Exec(ctx, `UPDATE tokens SET last_used_at = $1 WHERE hash = $2`, now.UnixMicro(), hash); err != nil {
-			time.Sleep(time.Minute)
+			time.AfterFunc(time.Minute, func() { s.recording.Store(false) })
+			return
 		}
 		s.recording.Store(false)
 	}()
