@@ -149,19 +149,51 @@ func TestPartitionedPostgres(t *testing.T) {
 
 // TestPooledPostgres goes through PgBouncer in transaction mode.
 func TestPooledPostgres(t *testing.T) {
+	if prepare := pooled(t); prepare != nil {
+		onPostgres(t, prepare, nil)
+	}
+}
+
+// pooled makes databases behind one PgBouncer. It returns nil where that is not installed.
+func pooled(t *testing.T) func(testing.TB) (string, postgres.Options) {
 	bouncer := findBouncer(t)
 	if bouncer == "" || !postgrestest.Available() {
 		t.Log("PostgreSQL or PgBouncer is not installed")
-		return
+		return nil
 	}
 	pooler := pool(t, bouncer, postgrestest.DSN(t))
-	onPostgres(t, func(t testing.TB) (string, postgres.Options) {
+	return func(t testing.TB) (string, postgres.Options) {
 		dsn := postgrestest.DSN(t)
 		through, err := url.Parse(dsn)
 		check(t, err)
 		through.Host = pooler
 		return through.String() + "&default_query_exec_mode=exec", postgres.Options{MigrateDSN: dsn}
-	}, nil)
+	}
+}
+
+// TestCancellationsEndNoPooler: PgBouncer 1.18 exits when a client abandons the request to cancel a statement.
+func TestCancellationsEndNoPooler(t *testing.T) {
+	prepare := pooled(t)
+	if prepare == nil {
+		return
+	}
+	dsn, opts := prepare(t)
+	s, err := postgres.Open(t.Context(), dsn, newKeys(t), opts)
+	check(t, err)
+	defer s.Close()
+	var readers sync.WaitGroup
+	for range 4 {
+		readers.Go(func() {
+			for i := range 500 {
+				ctx, cancel := context.WithTimeout(t.Context(), time.Duration(i%20)*50*time.Microsecond)
+				_, _ = s.ListWebhooks(ctx, store.PageQuery{OrganizationID: "acme", Limit: 1})
+				cancel()
+			}
+		})
+	}
+	readers.Wait()
+	_, err = s.ListWebhooks(t.Context(), store.PageQuery{OrganizationID: "acme", Limit: 1})
+	check(t, err)
 }
 
 // replicas is one database through several stores, each call through the next one.

@@ -111,6 +111,30 @@ func (c conn) Transact(ctx context.Context, organizationID string, f func(engine
 	})
 }
 
+// canceler asks the server to stop a statement, and drops the connection if it does not stop within a second. Unlike
+// pgx's handler it never abandons the request: PgBouncer 1.18 would exit.
+type canceler struct {
+	conn *pgconn.PgConn
+	done chan struct{}
+}
+
+func (c *canceler) HandleCancel(context.Context) {
+	deadline := time.Now().Add(time.Second)
+	_ = c.conn.Conn().SetDeadline(deadline)
+	c.done = make(chan struct{})
+	go func() {
+		defer close(c.done)
+		ctx, cancel := context.WithDeadline(context.Background(), deadline)
+		defer cancel()
+		_ = c.conn.CancelRequest(ctx)
+	}()
+}
+
+func (c *canceler) HandleUnwatchAfterCancel() {
+	<-c.done
+	_ = c.conn.Conn().SetDeadline(time.Time{})
+}
+
 // failure gives an error of PostgreSQL the identity that callers match: the caller's own cancellation, or
 // store.ErrUnavailable where a retry may succeed. A timeout of ours is the latter.
 func (c conn) failure(ctx context.Context, err error) error {
