@@ -54,6 +54,7 @@ func TestOverload(t *testing.T) {
 		})
 		time.Sleep(3 * time.Second)
 		l.finish(fmt.Sprintf("%d calls at once, right after", server.DefaultMaxInFlight))
+		newClient(t, s.url, tokens[0]).CloseIdleConnections() // all of them share those
 		closed, answered := endLoris()
 		s.until("the connections are gone", 15*time.Second, func() bool { return s.openFiles() < idle+50 })
 		t.Logf("%d slow connections, %d at a time, were cut off, %d of them with an answer", closed, loris, answered)
