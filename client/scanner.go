@@ -45,6 +45,18 @@ var kinds = [256]string{
 // kind names the kind of the value that follows, or returns "" if none does.
 func (s *scanner) kind() string { return kinds[s.peek()] }
 
+// want returns an error unless a value of this kind follows.
+func (s *scanner) want(kind string) error {
+	switch got := s.kind(); got {
+	case kind:
+		return nil
+	case "":
+		return s.syntax()
+	default:
+		return wrong("is %s", got)
+	}
+}
+
 // list reads an object or array up to last; each must read one member or item.
 func (s *scanner) list(last byte, each func(i int) error) error {
 	s.pos++ // the bracket
