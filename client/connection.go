@@ -10,6 +10,7 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"net/url"
 	"os"
 	"strings"
 	"syscall"
@@ -19,28 +20,40 @@ import (
 //
 // errors.Is and errors.As see its cause, and nothing prints it: net/http's errors quote what they cannot parse.
 type connectionError struct {
-	text      string
-	cause     func() error
-	attempts  int
-	permanent bool // another attempt would fail the same way
+	text  string
+	cause func() error
 }
 
-func (e *connectionError) Error() string {
-	if e.attempts < 2 {
-		return e.text
-	}
-	return fmt.Sprintf("%s (%d attempts)", e.text, e.attempts)
-}
-
+func (e *connectionError) Error() string { return e.text }
 func (e *connectionError) Is(target error) bool {
 	return target == ErrUnavailable || errors.Is(e.cause(), target)
 }
-
 func (e *connectionError) As(target any) bool { return errors.As(e.cause(), target) }
 
-func newConnectionError(req *http.Request, err error, token string) *connectionError {
+// noResponse types the error of an attempt without a complete response.
+func noResponse(req *http.Request, err error, token string, attempts int) error {
+	var outer *url.Error
+	if errors.As(err, &outer) {
+		err = outer.Err // without the URL: its query, or the address of a redirect, come from the server
+	}
+	cause := context.Cause(req.Context())
+	switch {
+	case errors.Is(err, ErrCrossOrigin) || errors.Is(err, ErrMalformedPage) || errors.Is(err, ErrResponseTooLarge):
+		return err
+	case errorOf[*timeoutError](cause) != nil || errors.Is(cause, errAbandoned):
+		err = cause
+	case strings.HasPrefix(err.Error(), "failed to parse Location header"):
+		err = errLocation
+	}
+	return newConnectionError(req, err, token, attempts)
+}
+
+func newConnectionError(req *http.Request, err error, token string, attempts int) *connectionError {
 	text := fmt.Sprintf("%s %s: %s", req.Method, origin(req.URL)+req.URL.EscapedPath(), printable(mask(describe(err), token)))
-	return &connectionError{text: text, cause: func() error { return err }, permanent: permanent(err)}
+	if attempts > 1 {
+		text += fmt.Sprintf(" (%d attempts)", attempts)
+	}
+	return &connectionError{text, func() error { return err }}
 }
 
 var (

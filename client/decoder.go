@@ -75,8 +75,8 @@ var (
 )
 
 // decodePage reads a page. Its error is ErrMalformedPage and names the place, never a value.
-func decodePage(ctx context.Context, r *response) (*WebhookPage, error) {
-	d := decoder{ctx: ctx, scanner: scanner{data: r.body}}
+func decodePage(ctx context.Context, r Response, body []byte) (*WebhookPage, error) {
+	d := decoder{ctx: ctx, scanner: scanner{data: body}}
 	var wire clientapi.WebhookPage
 	err := d.object(&wire, pageFields)
 	prev, next := value(wire.Links.Prev), value(wire.Links.Next)
@@ -90,7 +90,7 @@ func decodePage(ctx context.Context, r *response) (*WebhookPage, error) {
 	switch {
 	case err == nil:
 		perPage := int(value(value(wire.Meta).PerPage))
-		return &WebhookPage{Webhooks: d.webhooks, PerPage: perPage, Prev: prev, Next: next, Response: r.Response}, nil
+		return &WebhookPage{Webhooks: d.webhooks, PerPage: perPage, Prev: prev, Next: next, Response: r}, nil
 	case errors.Is(err, ErrResponseTooLarge) || ctx.Err() != nil:
 		return nil, err
 	case errors.As(err, &field):

@@ -4,6 +4,6 @@ import "context"
 
 // DecodePage reads a page without sending a request.
 func DecodePage(ctx context.Context, body []byte) error {
-	_, err := decodePage(ctx, &response{body: body, ended: true})
+	_, err := decodePage(ctx, Response{}, body)
 	return err
 }

@@ -15,13 +15,13 @@ import (
 const maxErrorBytes = 64 << 10
 
 // newError reads resp, whose status is not 2xx. A body that cannot be read or parsed does not hide the status.
-func newError(req *http.Request, resp *http.Response, token string, limit int64) *Error {
+func newError(req *http.Request, resp *http.Response, r Response, token string, limit int64) *Error {
 	var body []byte
 	if resp.StatusCode >= 200 { // the body of a 101 is the connection: reading it would not end
 		body, _ = io.ReadAll(io.LimitReader(resp.Body, min(limit, maxErrorBytes)))
 	}
 	e := &Error{
-		Response:   newResponse(resp, token),
+		Response:   r,
 		Method:     req.Method,
 		Path:       req.URL.EscapedPath(),
 		Body:       []byte(mask(string(body), token)),

@@ -34,8 +34,8 @@ func (r Response) LogValue() slog.Value { return slog.StringValue(r.status()) }
 
 func (r Response) status() string { return fmt.Sprintf("%d (%d attempts)", r.StatusCode, r.Attempts) }
 
-func newResponse(resp *http.Response, token string) Response {
-	r := Response{StatusCode: resp.StatusCode, Header: resp.Header.Clone()}
+func newResponse(resp *http.Response, token string, attempts int) Response {
+	r := Response{StatusCode: resp.StatusCode, Header: resp.Header.Clone(), Attempts: attempts}
 	for _, values := range r.Header {
 		for i := range values {
 			values[i] = mask(values[i], token)
@@ -86,7 +86,7 @@ const (
 )
 
 // readBody returns the body of resp unless it is larger than limit.
-func readBody(resp *http.Response, limit int64) ([]byte, error) {
+func (r Response) readBody(resp *http.Response, limit int64) ([]byte, error) {
 	tooLarge := fmt.Errorf("%w: more than %d bytes", ErrResponseTooLarge, limit)
 	if resp.ContentLength > limit {
 		return nil, tooLarge
@@ -97,7 +97,9 @@ func readBody(resp *http.Response, limit int64) ([]byte, error) {
 	}
 	var b bytes.Buffer
 	b.Grow(int(min(size, mostAtOnce)) + bytes.MinRead)
-	if _, err := b.ReadFrom(io.LimitReader(resp.Body, limit+1)); err != nil {
+	if _, err := b.ReadFrom(io.LimitReader(resp.Body, limit+1)); badEncoding(err) {
+		return nil, fmt.Errorf("%w: the body is not valid gzip (%s)", ErrMalformedPage, r.received())
+	} else if err != nil {
 		return nil, err
 	}
 	if int64(b.Len()) > limit {

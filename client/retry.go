@@ -28,7 +28,7 @@ func (s *sender) retry(req *http.Request, err error, n int) (wait time.Duration,
 	var connection *connectionError
 	var status *Error
 	switch {
-	case errors.As(err, &connection) && !connection.permanent:
+	case errors.As(err, &connection) && !permanent(connection.cause()):
 	case errors.As(err, &status) && transient(status.StatusCode):
 		if status.RetryAfter > s.maxRetryAfter || status.RetryAfter >= left {
 			return 0, false

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"net/http"
 	"net/http/httptrace"
-	"net/url"
 	"strings"
 	"sync/atomic"
 	"time"
@@ -21,16 +20,9 @@ type sender struct {
 	client http.Client
 }
 
-// A response is a 2xx response with its whole body.
-type response struct {
-	Response
-	body  []byte
-	ended bool // the body's length was announced, or its end marked: it was not cut short
-}
-
-// send sends req up to the configured number of times. decode reads the body; its error is returned as it is,
-// unless the body was cut short.
-func (s *sender) send(req *http.Request, decode func(*response) error) error {
+// send sends req up to the configured number of times. decode reads the body of a 2xx response; its error is returned
+// as it is, unless the body was cut short.
+func (s *sender) send(req *http.Request, decode func(Response, []byte) error) error {
 	count := &requestCount{}
 	var last error
 	for {
@@ -55,7 +47,7 @@ func (s *sender) send(req *http.Request, decode func(*response) error) error {
 }
 
 // attempt sends req once and calls the hooks.
-func (s *sender) attempt(req *http.Request, count *requestCount, decode func(*response) error) error {
+func (s *sender) attempt(req *http.Request, count *requestCount, decode func(Response, []byte) error) error {
 	count.attempts++
 	ctx, cancel := context.WithCancelCause(context.WithValue(req.Context(), requestCountKey{}, count))
 	defer cancel(nil)
@@ -69,23 +61,10 @@ func (s *sender) attempt(req *http.Request, count *requestCount, decode func(*re
 	req = req.Clone(httptrace.WithClientTrace(ctx, &trace))
 
 	start := time.Now()
-	resp, err := s.exchange(req)
-	count.attempts = min(max(count.attempts, int(count.sent.Load()-count.redirects.Load())), s.maxAttempts)
-	if err == nil {
-		resp.Attempts = count.attempts
-		if err = decode(resp); errors.Is(err, errTruncated) && !resp.ended {
-			err = newConnectionError(req, err, "")
-		}
-	}
-	switch e := err.(type) { //nolint:errorlint // not wrapped yet; what a token source wraps is not of this request
-	case *connectionError:
-		e.attempts = count.attempts
-	case *Error:
-		e.Attempts = count.attempts
-	}
-	a := Attempt{Method: req.Method, Path: req.URL.EscapedPath(), Number: count.attempts, Duration: time.Since(start), Err: err}
-	if resp != nil {
-		a.StatusCode, a.RequestID = resp.StatusCode, resp.RequestID
+	resp, err := s.exchange(req, count, decode)
+	a := Attempt{
+		Method: req.Method, Path: req.URL.EscapedPath(), Number: count.attempts, Duration: time.Since(start),
+		StatusCode: resp.StatusCode, RequestID: resp.RequestID, Err: err,
 	}
 	for _, hook := range s.hooks {
 		hook(ctx, a)
@@ -93,62 +72,42 @@ func (s *sender) attempt(req *http.Request, count *requestCount, decode func(*re
 	return err
 }
 
-// exchange sends req and reads the response, which may be partial or nil if there is an error.
-func (s *sender) exchange(req *http.Request) (*response, error) {
+// exchange sends req and reads the response, whose status and headers it returns also with an error.
+func (s *sender) exchange(req *http.Request, count *requestCount, decode func(Response, []byte) error) (r Response, err error) {
 	token, err := s.token(req.Context())
 	if err == nil {
 		err = checkToken(token)
 	}
 	if err != nil {
-		return nil, fmt.Errorf("getting token: %w", err)
+		return r, fmt.Errorf("getting token: %w", err)
 	}
 	req.Header.Set("Authorization", "Bearer "+token)
 	req.Header.Set("Accept", "application/json")
 	req.Header.Set("User-Agent", s.userAgent)
 
 	resp, err := s.client.Do(req)
+	count.attempts = min(max(count.attempts, int(count.sent.Load()-count.redirects.Load())), s.maxAttempts)
 	if err != nil {
-		return nil, noResponse(req, err, token)
+		return r, noResponse(req, err, token, count.attempts)
 	}
 	defer func() { _ = resp.Body.Close() }()
+	r = newResponse(resp, token, count.attempts)
 	if resp.StatusCode/100 != 2 {
-		e := newError(req, resp, token, s.maxBytes)
-		return &response{Response: e.Response}, e
+		e := newError(req, resp, r, token, s.maxBytes)
+		return e.Response, e
 	}
-	body, err := readBody(resp, s.maxBytes)
+	body, err := r.readBody(resp, s.maxBytes)
 	if err == nil {
 		// A server may end a truncated body properly when it sees the connection close.
 		err = context.Cause(req.Context())
 	}
-	r := &response{Response: newResponse(resp, token), body: body, ended: ended(resp)}
-	switch {
-	case errors.Is(err, ErrResponseTooLarge):
-		return r, err
-	case badEncoding(err):
-		return r, fmt.Errorf("%w: the body is not valid gzip (%s)", ErrMalformedPage, r.received())
-	case err != nil:
-		return r, noResponse(req, err, token)
+	if err != nil {
+		return r, noResponse(req, err, token, count.attempts)
 	}
-	return r, nil
-}
-
-// noResponse types the error of an attempt without a complete response.
-func noResponse(req *http.Request, err error, token string) error {
-	var outer *url.Error
-	if errors.As(err, &outer) {
-		err = outer.Err // without the URL: its query, or the address of a redirect, come from the server
+	if err = decode(r, body); errors.Is(err, errTruncated) && !ended(resp) {
+		err = newConnectionError(req, err, token, count.attempts)
 	}
-	cause := context.Cause(req.Context())
-	var timeout *timeoutError
-	switch {
-	case errors.Is(err, ErrCrossOrigin) || errors.Is(err, ErrMalformedPage):
-		return err
-	case errors.As(cause, &timeout) || errors.Is(cause, errAbandoned):
-		err = cause
-	case strings.HasPrefix(err.Error(), "failed to parse Location header"):
-		err = errLocation
-	}
-	return newConnectionError(req, err, token)
+	return r, err
 }
 
 // A requestCount counts the requests of one call. net/http itself resends a request when a connection closes before the
@@ -179,8 +138,8 @@ func (s *sender) checkRedirect(req *http.Request, via []*http.Request) error {
 	if !strings.EqualFold(origin(req.URL), origin(s.baseURL)) {
 		return fmt.Errorf("%w: from %s", ErrCrossOrigin, origin(s.baseURL))
 	}
-	if operation := operationOf(via[0].URL, s.baseURL); !endsIn(req.URL.EscapedPath(), operation) {
-		return fmt.Errorf("%w: a redirect does not lead to %q", ErrMalformedPage, operation)
+	if err := checkPath("a redirect", req.URL, via[0].URL, s.baseURL); err != nil {
+		return err
 	}
 	if count, ok := req.Context().Value(requestCountKey{}).(*requestCount); ok {
 		count.redirects.Add(1)

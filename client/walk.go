@@ -53,8 +53,8 @@ func follow(req *http.Request, link string, base *url.URL) error {
 	if err != nil || len(link) > maxLink || !visible(u.RawQuery) || strings.Contains(u.RawQuery, " ") {
 		return fmt.Errorf("%w: a link is not a URL of at most %d bytes", ErrMalformedPage, maxLink)
 	}
-	if operation := operationOf(req.URL, base); !endsIn(u.EscapedPath(), operation) {
-		return fmt.Errorf("%w: a link does not lead to %q", ErrMalformedPage, operation)
+	if err := checkPath("a link", u, req.URL, base); err != nil {
+		return err
 	}
 	query, given := u.RawQuery, strings.Split(u.RawQuery, "&")
 	for own := range strings.SplitSeq(req.URL.RawQuery, "&") {
@@ -71,15 +71,15 @@ func parameter(pair string) string {
 	return unescaped(name)
 }
 
-// operationOf returns the path that u, made by this package, has below base.
-func operationOf(u, base *url.URL) string {
-	return strings.TrimPrefix(u.EscapedPath(), base.EscapedPath())
-}
-
-// endsIn reports whether the last segments of path are those of tail, however they are escaped.
-func endsIn(path, tail string) bool {
-	have, want := segments(path), segments(tail)
-	return len(have) >= len(want) && slices.Equal(have[len(have)-len(want):], want)
+// checkPath returns an error unless u, which what came with, ends in the path that list has below base, however its
+// segments are escaped.
+func checkPath(what string, u, list, base *url.URL) error {
+	operation := strings.TrimPrefix(list.EscapedPath(), base.EscapedPath())
+	have, want := segments(u.EscapedPath()), segments(operation)
+	if len(have) < len(want) || !slices.Equal(have[len(have)-len(want):], want) {
+		return fmt.Errorf("%w: %s does not lead to %q", ErrMalformedPage, what, operation)
+	}
+	return nil
 }
 
 func segments(path string) []string {

@@ -169,8 +169,8 @@ func (c *Client) fetch(ctx context.Context, w walk, link string, backward bool) 
 	if w.trail.holds(req.URL.RawQuery) {
 		return nil, fmt.Errorf("%w: the link of page %d was followed before", ErrPageLoop, w.trail.n)
 	}
-	err = s.send(req, func(r *response) (err error) {
-		page, err = decodePage(ctx, r)
+	err = s.send(req, func(r Response, body []byte) (err error) {
+		page, err = decodePage(ctx, r, body)
 		return err
 	})
 	if err != nil {
