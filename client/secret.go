@@ -2,7 +2,6 @@ package packhooks
 
 import (
 	"crypto/aes"
-	"crypto/cipher"
 	"crypto/rand"
 	"crypto/subtle"
 	"encoding/binary"
@@ -36,11 +35,15 @@ type Secret struct {
 // NewSecret returns a Secret that holds text.
 func NewSecret(text string) Secret { return newSecret([]byte(text)) }
 
+// newSecret keeps the hash of text, followed by text encrypted in counter mode from that hash. Equal texts look the same,
+// so that reflect.DeepEqual works.
 func newSecret(text []byte) Secret {
 	if len(text) == 0 {
 		return Secret{}
 	}
-	sealed := seal(text)
+	tag := maphash.Bytes(sealSeed, text)
+	sealed := binary.LittleEndian.AppendUint64(make([]byte, 0, tagSize+len(text)+aes.BlockSize), tag)
+	sealed = append(sealed, crypt(sealed[tagSize:], text, tag)...)
 	return Secret{v: &sealed}
 }
 
@@ -49,7 +52,26 @@ func (s Secret) Reveal() string {
 	if s.v == nil {
 		return ""
 	}
-	return string(open(*s.v))
+	return string(crypt(nil, (*s.v)[tagSize:], binary.LittleEndian.Uint64(*s.v)))
+}
+
+const tagSize = 8
+
+// The key and the seed are of the process.
+var (
+	sealKey, _ = aes.NewCipher([]byte(rand.Text()[:24])) // 5 random bits in each byte
+	sealSeed   = maphash.MakeSeed()
+)
+
+// crypt encrypts or decrypts text, using the room beyond the end of buf if there is enough.
+func crypt(buf, text []byte, tag uint64) []byte {
+	for n := uint64(0); len(buf) < len(text); n++ {
+		buf = binary.LittleEndian.AppendUint64(binary.LittleEndian.AppendUint64(buf, tag), n)
+		block := buf[len(buf)-aes.BlockSize:]
+		sealKey.Encrypt(block, block)
+	}
+	subtle.XORBytes(buf, buf, text)
+	return buf[:len(text)]
 }
 
 // IsZero reports whether s holds no text.
@@ -118,41 +140,4 @@ func revealed(v reflect.Value) reflect.Value {
 		return plain
 	}
 	return v
-}
-
-// Texts are sealed with a key of the process. Equal texts have equal seals, so that reflect.DeepEqual works.
-var (
-	sealKey  = newSealKey()
-	sealSeed = maphash.MakeSeed()
-)
-
-const tagSize = 8
-
-func newSealKey() cipher.Block {
-	key := make([]byte, aes.BlockSize)
-	_, _ = rand.Read(key) // never fails (crypto/rand)
-	block, _ := aes.NewCipher(key)
-	return block
-}
-
-// seal returns the hash of text, followed by text encrypted in counter mode from that hash.
-func seal(text []byte) []byte {
-	tag := maphash.Bytes(sealSeed, text)
-	out := binary.LittleEndian.AppendUint64(make([]byte, 0, tagSize+len(text)+aes.BlockSize), tag)
-	return append(out, crypt(out[tagSize:], text, tag)...)
-}
-
-func open(sealed []byte) []byte {
-	return crypt(nil, sealed[tagSize:], binary.LittleEndian.Uint64(sealed))
-}
-
-// crypt encrypts or decrypts text, using the room beyond the end of buf if there is enough.
-func crypt(buf, text []byte, tag uint64) []byte {
-	for n := uint64(0); len(buf) < len(text); n++ {
-		buf = binary.LittleEndian.AppendUint64(binary.LittleEndian.AppendUint64(buf, tag), n)
-		block := buf[len(buf)-aes.BlockSize:]
-		sealKey.Encrypt(block, block)
-	}
-	subtle.XORBytes(buf, buf, text)
-	return buf[:len(text)]
 }

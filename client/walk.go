@@ -22,27 +22,18 @@ type trail struct {
 	seen   *sync.Map // queries of this trail and of those that share a part with it
 }
 
-// holds reports whether query is one of t's.
-func (t *trail) holds(query string) bool {
-	if t == nil {
-		return false
-	}
-	for _, seen := t.seen.Load(query); seen && t != nil; t = t.before {
-		if t.query == query {
-			return true
-		}
-	}
-	return false
-}
-
-// step returns t extended by query.
-func (t *trail) step(query string) *trail {
+// step returns t extended by query, or ErrPageLoop if that is one of t's.
+func (t *trail) step(query string) (*trail, error) {
 	next := &trail{query: query, n: 1, before: t, seen: &sync.Map{}}
 	if t != nil {
 		next.n, next.seen = t.n+1, t.seen
 	}
-	next.seen.Store(query, true)
-	return next
+	for _, seen := next.seen.LoadOrStore(query, true); seen && t != nil; t = t.before {
+		if t.query == query {
+			return nil, fmt.Errorf("%w: the link of page %d was followed before", ErrPageLoop, next.n-1)
+		}
+	}
+	return next, nil
 }
 
 // follow makes req, which asks for the first page, ask for that of link. The link's query is all that is taken from

@@ -163,11 +163,12 @@ func (c *Client) fetch(ctx context.Context, w walk, link string, backward bool) 
 		return nil, err
 	}
 	if w.backward != backward { // a new walk in the other direction
-		w.trail, w.empty = (*trail)(nil).step(w.trail.query), 0
+		w.trail, _ = (*trail)(nil).step(w.trail.query)
+		w.empty = 0
 	}
 	w.client, w.backward = c, backward
-	if w.trail.holds(req.URL.RawQuery) {
-		return nil, fmt.Errorf("%w: the link of page %d was followed before", ErrPageLoop, w.trail.n)
+	if w.trail, err = w.trail.step(req.URL.RawQuery); err != nil {
+		return nil, err
 	}
 	err = s.send(req, func(r Response, body []byte) (err error) {
 		page, err = decodePage(ctx, r, body)
@@ -182,7 +183,6 @@ func (c *Client) fetch(ctx context.Context, w walk, link string, backward bool) 
 	if w.empty > maxEmpty && page.Next != "" {
 		return nil, fmt.Errorf("%w: %d pages in a row are empty", ErrMalformedPage, w.empty)
 	}
-	w.trail = w.trail.step(req.URL.RawQuery)
 	page.walk = w
 	return page, nil
 }
