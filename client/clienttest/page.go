@@ -5,50 +5,52 @@ import (
 	"encoding/json"
 	"net/http"
 	"strconv"
-	"strings"
 
 	packhooks "github.com/packhooks/packhooks/client"
 )
 
 // list serves a page. A cursor is the number of the webhooks before it.
 func (s *Server) list(w http.ResponseWriter, r *http.Request) {
-	rest, below := strings.CutPrefix(r.URL.Path, listPath[0])
-	organization, ok := strings.CutSuffix(rest, listPath[1])
 	s.mu.Lock()
-	webhooks, known := s.webhooks[organization]
+	webhooks, known := s.webhooks[r.PathValue("organization")]
 	s.mu.Unlock()
 	switch {
-	case s.laravel && r.URL.Path == "/login":
-		write(w, http.StatusOK, "text/html", []byte("<!DOCTYPE html><title>Log in</title>"))
-	case !ok || !below || r.Method != http.MethodGet:
-		s.fail(w, r, http.StatusNotFound, "no such path")
-	case bearer(r) != s.Token && s.laravel:
+	case bearer(r) == s.Token && known:
+		s.page(w, r, webhooks)
+	case bearer(r) == s.Token:
+		s.fail(w, r, http.StatusForbidden, "the token does not cover this organization")
+	case s.laravel:
 		http.Redirect(w, r, "/login", http.StatusFound)
-	case bearer(r) != s.Token:
+	default:
 		w.Header().Set("WWW-Authenticate", "Bearer")
 		s.fail(w, r, http.StatusUnauthorized, "the token is not valid")
-	case !known:
-		s.fail(w, r, http.StatusForbidden, "the token does not cover this organization")
-	default:
-		s.page(w, r, webhooks)
 	}
 }
 
+func (s *Server) elsewhere(w http.ResponseWriter, r *http.Request) {
+	if s.laravel && r.URL.Path == "/login" {
+		write(w, http.StatusOK, "text/html", []byte("<!DOCTYPE html><title>Log in</title>"))
+		return
+	}
+	s.fail(w, r, http.StatusNotFound, "no such path")
+}
+
 func (s *Server) page(w http.ResponseWriter, r *http.Request, webhooks []packhooks.Webhook) {
-	query, size := r.URL.Query(), 25
+	query, usual := r.URL.Query(), "25"
 	if s.laravel {
-		size = 15
+		usual = "15"
 	}
-	if text := query.Get("per_page"); text != "" {
-		size, _ = strconv.Atoi(text)
-	}
+	size, _ := strconv.Atoi(cmp.Or(query.Get("per_page"), usual))
 	from, err := strconv.Atoi(cmp.Or(query.Get("cursor"), "0"))
+	var fault packhooks.ParameterError
 	switch {
 	case size < 1 || size > 100:
-		s.refuse(w, r, "per_page", "want 1 to 100")
-		return
+		fault = packhooks.ParameterError{Parameter: "per_page", Detail: "want 1 to 100"}
 	case err != nil && !s.laravel:
-		s.refuse(w, r, "cursor", "is not a cursor of this list")
+		fault = packhooks.ParameterError{Parameter: "cursor", Detail: "is not a cursor of this list"}
+	}
+	if fault.Parameter != "" {
+		s.fail(w, r, http.StatusBadRequest, "a parameter is not valid", fault)
 		return
 	}
 	from = min(max(from, 0), len(webhooks))
@@ -85,10 +87,6 @@ func (s *Server) link(r *http.Request, from, size int) string {
 		return link
 	}
 	return link + "&per_page=" + strconv.Itoa(size)
-}
-
-func (s *Server) refuse(w http.ResponseWriter, r *http.Request, parameter, detail string) {
-	s.fail(w, r, http.StatusBadRequest, "a parameter is not valid", packhooks.ParameterError{Parameter: parameter, Detail: detail})
 }
 
 // fail writes an error in the style of the server.

@@ -23,24 +23,13 @@ import (
 	"github.com/packhooks/packhooks/client/internal/clientapi"
 )
 
-// basePath is that of the contract's server, and listPath what stands before and after the organization.
-var basePath, listPath = func() (string, [2]string) {
-	const organization = "ORGANIZATION"
-	r, err := clientapi.NewListWebhooksRequest(clientapi.ServerURLPackCloud+"/", organization, nil)
-	if err != nil {
-		panic(err)
-	}
-	server, _ := url.Parse(clientapi.ServerURLPackCloud) // as the line above has done
-	before, after, _ := strings.Cut(r.URL.Path, organization)
-	return server.Path, [2]string{before, after}
-}()
-
 // A Server is a fake of the API.
 type Server struct {
 	URL   string // for packhooks.WithBaseURL
 	Token string // covers every organization that has been given webhooks
 
 	http    *httptest.Server
+	paths   http.ServeMux
 	laravel bool
 
 	mu       sync.Mutex
@@ -85,8 +74,15 @@ func Start(opts ...Option) *Server {
 	for _, opt := range opts {
 		opt(s)
 	}
+	base, _ := url.Parse(packhooks.DefaultBaseURL) // as the next line does
+	list, err := clientapi.NewListWebhooksRequest(packhooks.DefaultBaseURL+"/", "{organization}", nil)
+	if err != nil {
+		panic(err)
+	}
+	s.paths.HandleFunc("GET "+list.URL.Path, s.list)
+	s.paths.HandleFunc("/", s.elsewhere)
 	s.http = httptest.NewServer(http.HandlerFunc(s.serve))
-	s.URL = s.http.URL + basePath
+	s.URL = s.http.URL + base.Path
 	return s
 }
 
@@ -123,7 +119,7 @@ func (s *Server) serve(w http.ResponseWriter, r *http.Request) {
 		fault, s.faults = s.faults[0], s.faults[1:]
 	}
 	s.mu.Unlock()
-	var handler http.Handler = http.HandlerFunc(s.list)
+	var handler http.Handler = &s.paths
 	if fault != nil {
 		handler = fault(handler)
 	}
