@@ -1,6 +1,7 @@
 package packhooks
 
 import (
+	"cmp"
 	"compress/flate"
 	"compress/gzip"
 	"context"
@@ -60,27 +61,24 @@ var (
 	errRedirects = fmt.Errorf("stopped after %d redirects", maxRedirects)
 	errAbandoned = errors.New("the server closed every connection without a response")
 	errLocation  = errors.New("a redirect has no valid Location")
+	errUnknown   = errors.New("no valid HTTP response")
 )
 
 // describe returns the part of err's text that was not written by the server.
 func describe(err error) string {
-	for _, known := range []error{
+	known := cmp.Or(
 		errorOf[*tls.CertificateVerificationError](err), errorOf[tls.RecordHeaderError](err), errorOf[*net.OpError](err),
 		errorOf[*net.DNSError](err), errorOf[*timeoutError](err),
-	} {
-		if known != nil {
-			return known.Error()
-		}
-	}
-	for _, known := range []error{
+	)
+	for _, plain := range []error{
 		errRedirects, errAbandoned, errLocation, http.ErrSchemeMismatch, context.Canceled, context.DeadlineExceeded,
-		os.ErrDeadlineExceeded, io.ErrUnexpectedEOF, io.EOF, net.ErrClosed, errorOf[syscall.Errno](err),
+		os.ErrDeadlineExceeded, io.ErrUnexpectedEOF, io.EOF, net.ErrClosed,
 	} {
-		if known != nil && errors.Is(err, known) {
-			return known.Error()
+		if known == nil && errors.Is(err, plain) {
+			known = plain
 		}
 	}
-	return "no valid HTTP response"
+	return cmp.Or(known, errorOf[syscall.Errno](err), errUnknown).Error()
 }
 
 // errorOf returns the error in err's tree that is a T, or nil.
@@ -105,8 +103,7 @@ func permanent(err error) bool {
 
 // badEncoding reports whether a body is not the gzip that its header announces.
 func badEncoding(err error) bool {
-	var corrupt flate.CorruptInputError
-	return errors.Is(err, gzip.ErrHeader) || errors.Is(err, gzip.ErrChecksum) || errors.As(err, &corrupt)
+	return errors.Is(err, gzip.ErrHeader) || errors.Is(err, gzip.ErrChecksum) || errorOf[flate.CorruptInputError](err) != nil
 }
 
 // A timeoutError is the end of WithAttemptTimeout. The caller's context has not ended.

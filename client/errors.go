@@ -2,11 +2,14 @@ package packhooks
 
 import (
 	"cmp"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
 	"log/slog"
+	"maps"
 	"net/http"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -84,6 +87,90 @@ func (e Error) Format(f fmt.State, _ rune) { _, _ = io.WriteString(f, e.Error())
 
 // LogValue returns the error's text (log/slog).
 func (e Error) LogValue() slog.Value { return slog.StringValue(e.Error()) }
+
+// maxErrorBytes is how much of an error's body is kept: enough for a problem or the head of a proxy's page.
+const maxErrorBytes = 64 << 10
+
+// newError reads resp, whose status is not 2xx. A body that cannot be read or parsed does not hide the status.
+func newError(req *http.Request, resp *http.Response, r Response, token string, limit int64) *Error {
+	var body []byte
+	if resp.StatusCode >= 200 { // the body of a 101 is the connection: reading it would not end
+		body, _ = io.ReadAll(io.LimitReader(resp.Body, min(limit, maxErrorBytes)))
+	}
+	e := &Error{
+		Response:   r,
+		Method:     req.Method,
+		Path:       req.URL.EscapedPath(),
+		Body:       []byte(mask(string(body), token)),
+		RetryAfter: retryAfter(resp.Header),
+	}
+	p, ok := parseProblem(body)
+	text := strings.TrimSpace(string(body))
+	if !ok && e.mediaType() == "text/plain" && !strings.ContainsAny(text[:min(1, len(text))], "{[\"<") {
+		p.Detail = text
+	}
+	if p.Detail != "" || p.Title != "" || p.Errors != nil {
+		p.mask(token)
+		p.Status = cmp.Or(p.Status, int32(resp.StatusCode))
+		e.RequestID = cmp.Or(e.RequestID, p.RequestID)
+		e.Problem = &p
+	}
+	return e
+}
+
+// parseProblem reads a problem (RFC 9457), an OAuth error (RFC 6749, section 5.2), or the message and errors of
+// common frameworks. A member of the wrong type does not hide the others. ok is false when body is no object.
+func parseProblem(body []byte) (p Problem, ok bool) {
+	var wire struct {
+		Problem
+		Message     string          `json:"message"`
+		Error       json.RawMessage `json:"error"`
+		Description string          `json:"error_description"`
+		Errors      json.RawMessage `json:"errors"`
+	}
+	var wrongType *json.UnmarshalTypeError
+	if err := json.Unmarshal(body, &wire); err != nil && !errors.As(err, &wrongType) {
+		return p, false
+	}
+	var text string
+	var nested struct {
+		Message string `json:"message"`
+	}
+	_, _ = json.Unmarshal(wire.Error, &text), json.Unmarshal(wire.Error, &nested)
+	p = wire.Problem
+	p.Detail = cmp.Or(p.Detail, wire.Message, wire.Description, nested.Message, text)
+	if list := parameterErrors(wire.Errors); len(list) > 0 {
+		p.Errors = &list
+	}
+	return p, true
+}
+
+// parameterErrors reads the contract's list, or {"field": ["reason", …]}.
+func parameterErrors(raw []byte) (list []ParameterError) {
+	if json.Unmarshal(raw, &list) == nil {
+		return list
+	}
+	var byField map[string][]string
+	if json.Unmarshal(raw, &byField) != nil {
+		return nil
+	}
+	list = nil
+	for _, field := range slices.Sorted(maps.Keys(byField)) {
+		list = append(list, ParameterError{Parameter: field, Detail: strings.Join(byField[field], ", ")})
+	}
+	return list
+}
+
+// mask hides the token in p. It is called after decoding, as JSON may escape any character.
+func (p *Problem) mask(token string) {
+	texts := []*string{&p.Type, &p.Title, &p.Detail, &p.Instance, &p.RequestID}
+	for i := range value(p.Errors) {
+		texts = append(texts, &(*p.Errors)[i].Parameter, &(*p.Errors)[i].Detail)
+	}
+	for _, text := range texts {
+		*text = mask(*text, token)
+	}
+}
 
 // A callError adds what was being done. Unlike the error of fmt.Errorf it prints its text for every verb: for verbs
 // that do not fit, fmt prints the fields.
