@@ -37,7 +37,6 @@ func New(token string, opts ...Option) (*Client, error) {
 		return nil, &callError{"creating client", err}
 	}
 	s := &sender{config: cfg, client: *cfg.http}
-	s.client.CheckRedirect = s.checkRedirect
 	return &Client{func() *sender { return s }}, nil
 }
 

@@ -97,15 +97,13 @@ func (r Response) readBody(resp *http.Response, limit int64) ([]byte, error) {
 	}
 	var b bytes.Buffer
 	b.Grow(int(min(size, mostAtOnce)) + bytes.MinRead)
-	if _, err := b.ReadFrom(io.LimitReader(resp.Body, limit+1)); badEncoding(err) {
-		return nil, fmt.Errorf("%w: the body is not valid gzip (%s)", ErrMalformedPage, r.received())
-	} else if err != nil {
-		return nil, err
+	_, err := b.ReadFrom(io.LimitReader(resp.Body, limit+1))
+	if badEncoding(err) {
+		err = fmt.Errorf("%w: the body is not valid gzip (%s)", ErrMalformedPage, r.received())
+	} else if err == nil && int64(b.Len()) > limit {
+		err = tooLarge
 	}
-	if int64(b.Len()) > limit {
-		return nil, tooLarge
-	}
-	return b.Bytes(), nil
+	return b.Bytes(), err
 }
 
 // mask hides the token in what came from the server, which may echo a request. A short token is not masked: it could be any word.

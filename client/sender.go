@@ -21,7 +21,7 @@ import (
 // It sets the token itself. A RoundTripper would add it to redirected requests as well.
 type sender struct {
 	config
-	client http.Client
+	client http.Client // the caller's, copied
 }
 
 // send sends req up to the configured number of times. decode reads the body of a 2xx response; its error is returned
@@ -53,7 +53,7 @@ func (s *sender) send(req *http.Request, decode func(Response, []byte) error) er
 // attempt sends req once and calls the hooks.
 func (s *sender) attempt(req *http.Request, count *requestCount, decode func(Response, []byte) error) error {
 	count.attempts++
-	ctx, cancel := context.WithCancelCause(context.WithValue(req.Context(), requestCountKey{}, count))
+	ctx, cancel := context.WithCancelCause(req.Context())
 	defer cancel(nil)
 	ctx, stop := context.WithTimeoutCause(ctx, s.attemptTimeout, &timeoutError{s.attemptTimeout.String()})
 	defer stop()
@@ -89,7 +89,9 @@ func (s *sender) exchange(req *http.Request, count *requestCount, decode func(Re
 	req.Header.Set("Accept", "application/json")
 	req.Header.Set("User-Agent", s.userAgent)
 
-	resp, err := s.client.Do(req)
+	client := s.client
+	client.CheckRedirect = func(next *http.Request, via []*http.Request) error { return s.checkRedirect(next, via, count) }
+	resp, err := client.Do(req)
 	count.attempts = min(max(count.attempts, int(count.sent.Load()-count.redirects.Load())), s.maxAttempts)
 	if err != nil {
 		return r, noResponse(req, err, token, count.attempts)
@@ -120,8 +122,6 @@ type requestCount struct {
 	attempts        int
 	sent, redirects atomic.Int32
 }
-
-type requestCountKey struct{}
 
 // interrupted returns the context's error, wrapped with that of the previous failure if there was one. An attempt that
 // the context ended says nothing about the service.
@@ -205,18 +205,16 @@ func retryAfter(h http.Header) (longest time.Duration) {
 
 // checkRedirect is the redirect policy: a redirect must stay on the origin, as it carries the token, and must lead to the
 // requested list.
-func (s *sender) checkRedirect(req *http.Request, via []*http.Request) error {
+func (s *sender) checkRedirect(req *http.Request, via []*http.Request, count *requestCount) error {
 	if !strings.EqualFold(origin(req.URL), origin(s.baseURL)) {
 		return fmt.Errorf("%w: from %s", ErrCrossOrigin, origin(s.baseURL))
 	}
 	if err := checkPath("a redirect", req.URL, via[0].URL, s.baseURL); err != nil {
 		return err
 	}
-	if count, ok := req.Context().Value(requestCountKey{}).(*requestCount); ok {
-		count.redirects.Add(1)
-	}
-	if s.http.CheckRedirect != nil {
-		return s.http.CheckRedirect(req, via)
+	count.redirects.Add(1)
+	if s.client.CheckRedirect != nil {
+		return s.client.CheckRedirect(req, via)
 	}
 	if len(via) >= maxRedirects {
 		return errRedirects
