@@ -18,20 +18,17 @@
 // # Secrets
 //
 // A webhook's signing secret is a [Secret]: printing, logging or marshalling it, or anything that holds it, shows a
-// mask. [Secret.Reveal] returns the text, and [Webhook.RevealJSON] writes a webhook so that json.Unmarshal reads it
-// back with its secret. The token of a Client is not printed either, even if a server echoes it.
+// mask. [Secret.Reveal] and [Webhook.RevealJSON] show the text. The token of a Client is not printed either, even if a
+// server echoes it.
 //
 // net/http itself writes to the standard logger of package log in one case: what a server sends on an idle
 // connection without having been asked, which it quotes. Set log.SetOutput where that matters.
 //
 // # Errors
 //
-// A response with a status other than 2xx is returned as an [*Error]. Most programs need no more than
-//
-//	errors.Is(err, packhooks.ErrUnauthorized)
-//
-// and the other sentinel errors. A failed connection is [ErrUnavailable]. A response that breaks the contract is
-// [ErrMalformedPage], [ErrPageLoop], [ErrCrossOrigin] or [ErrResponseTooLarge]. Invalid options and arguments are
+// A response with a status other than 2xx is returned as an [*Error]. Most programs need no more than errors.Is and the
+// sentinel errors, such as [ErrUnauthorized]. A failed connection is [ErrUnavailable]. A response that breaks the contract
+// is [ErrMalformedPage], [ErrPageLoop], [ErrCrossOrigin] or [ErrResponseTooLarge]. Invalid options and arguments are
 // [ErrInvalidArgument]; nothing panics.
 //
 // # Retries

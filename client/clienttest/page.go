@@ -27,14 +27,6 @@ func (s *Server) list(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-func (s *Server) elsewhere(w http.ResponseWriter, r *http.Request) {
-	if s.laravel && r.URL.Path == "/login" {
-		write(w, http.StatusOK, "text/html", []byte("<!DOCTYPE html><title>Log in</title>"))
-		return
-	}
-	s.fail(w, r, http.StatusNotFound, "no such path")
-}
-
 func (s *Server) page(w http.ResponseWriter, r *http.Request, webhooks []packhooks.Webhook) {
 	query, usual := r.URL.Query(), "25"
 	if s.laravel {

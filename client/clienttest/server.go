@@ -80,7 +80,10 @@ func Start(opts ...Option) *Server {
 		panic(err)
 	}
 	s.paths.HandleFunc("GET "+list.URL.Path, s.list)
-	s.paths.HandleFunc("/", s.elsewhere)
+	s.paths.HandleFunc("/", func(w http.ResponseWriter, r *http.Request) { s.fail(w, r, http.StatusNotFound, "no such path") })
+	if s.laravel {
+		s.paths.Handle("/login", Respond(http.StatusOK, "text/html", "<!DOCTYPE html><title>Log in</title>")(nil))
+	}
 	s.http = httptest.NewServer(http.HandlerFunc(s.serve))
 	s.URL = s.http.URL + base.Path
 	return s
