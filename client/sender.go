@@ -9,7 +9,6 @@ import (
 	"net/http"
 	"net/http/httptrace"
 	"slices"
-	"strconv"
 	"strings"
 	"sync/atomic"
 	"time"
@@ -193,11 +192,11 @@ func retryAfter(h http.Header) (longest time.Duration) {
 		if at, err := http.ParseTime(text); err == nil {
 			longest = max(longest, at.Sub(now))
 		} else if text != "" && strings.Trim(text, "0123456789") == "" {
-			seconds, err := strconv.ParseInt(text, 10, 64)
-			if err != nil || seconds > int64(math.MaxInt64/time.Second) {
+			wait, err := time.ParseDuration(text + "s")
+			if err != nil {
 				return math.MaxInt64
 			}
-			longest = max(longest, time.Duration(seconds)*time.Second)
+			longest = max(longest, wait)
 		}
 	}
 	return longest
