@@ -128,8 +128,7 @@ func interrupted(cause, last, err error) error {
 	if last != nil {
 		return fmt.Errorf("%w; the last failure: %w", cause, last)
 	}
-	var connection *connectionError
-	if err == nil || errors.As(err, &connection) || errors.Is(err, cause) {
+	if errorOf[*connectionError](err) != nil || errors.Is(err, cause) {
 		return cause
 	}
 	return fmt.Errorf("%w: %w", cause, err)

@@ -94,7 +94,7 @@ func (c *Client) ListWebhooks(ctx context.Context, organizationID string, opts .
 	if err != nil {
 		return nil, listError(organizationID, err)
 	}
-	return c.fetch(ctx, walk{organization: organizationID, options: options}, options.Link, false)
+	return walk{client: c, organization: organizationID, options: options}.fetch(ctx, options.Link)
 }
 
 // WebhookPages returns the organization's webhooks page by page, fetching each when the loop comes to it. Each range
@@ -136,37 +136,36 @@ func (p *WebhookPage) turn(ctx context.Context, backward bool) (*WebhookPage, er
 	if p == nil || p.walk.client == nil {
 		return nil, invalid("turning a page: the page was not fetched by a Client")
 	}
-	link := p.Next
+	w, link := p.walk, p.Next
 	if backward {
 		link = p.Prev
 	}
 	if link == "" {
-		return nil, listError(p.walk.organization, ErrNoPage)
+		return nil, listError(w.organization, ErrNoPage)
 	}
-	return p.walk.client.fetch(ctx, p.walk, link, backward)
+	if w.backward != backward { // a new walk in the other direction
+		w.trail, _ = (*trail)(nil).step(w.trail.query)
+		w.backward, w.empty = backward, 0
+	}
+	return w.fetch(ctx, link)
 }
 
 // fetch returns the page of link, or the first one, that comes after that of w.
-func (c *Client) fetch(ctx context.Context, w walk, link string, backward bool) (page *WebhookPage, err error) {
+func (w walk) fetch(ctx context.Context, link string) (page *WebhookPage, err error) {
 	defer func() { err = listError(w.organization, err) }()
 	switch id := w.organization; {
-	case c == nil || c.sender == nil:
+	case w.client == nil || w.client.sender == nil:
 		return nil, invalid("the client was not made by New")
 	case ctx == nil:
 		return nil, invalid("the context is nil")
 	case id == "" || id == "." || id == "..": // the request would be for another path
 		return nil, invalid(`the organization id is empty, "." or ".."`)
 	}
-	s := c.sender()
+	s := w.client.sender()
 	req, err := w.request(ctx, s, link)
 	if err != nil {
 		return nil, err
 	}
-	if w.backward != backward { // a new walk in the other direction
-		w.trail, _ = (*trail)(nil).step(w.trail.query)
-		w.empty = 0
-	}
-	w.client, w.backward = c, backward
 	if w.trail, err = w.trail.step(req.URL.RawQuery); err != nil {
 		return nil, err
 	}
