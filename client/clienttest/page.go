@@ -15,6 +15,8 @@ func (s *Server) list(w http.ResponseWriter, r *http.Request) {
 	webhooks, known := s.webhooks[r.PathValue("organization")]
 	s.mu.Unlock()
 	switch {
+	case r.Method != http.MethodGet:
+		s.fail(w, r, http.StatusNotFound, "no such path")
 	case bearer(r) == s.Token && known:
 		s.page(w, r, webhooks)
 	case bearer(r) == s.Token:

@@ -79,7 +79,7 @@ func Start(opts ...Option) *Server {
 	if err != nil {
 		panic(err)
 	}
-	s.paths.HandleFunc("GET "+list.URL.Path, s.list)
+	s.paths.HandleFunc(list.URL.Path, s.list)
 	s.paths.HandleFunc("/", func(w http.ResponseWriter, r *http.Request) { s.fail(w, r, http.StatusNotFound, "no such path") })
 	if s.laravel {
 		s.paths.Handle("/login", Respond(http.StatusOK, "text/html", "<!DOCTYPE html><title>Log in</title>")(nil))
