@@ -2,6 +2,7 @@ package packhooks
 
 import (
 	"crypto/aes"
+	"crypto/cipher"
 	"crypto/rand"
 	"crypto/subtle"
 	"encoding/binary"
@@ -59,9 +60,16 @@ const tagSize = 8
 
 // The key and the seed are of the process.
 var (
-	sealKey, _ = aes.NewCipher([]byte(rand.Text()[:24])) // 5 random bits in each byte
-	sealSeed   = maphash.MakeSeed()
+	sealKey  = newSealKey()
+	sealSeed = maphash.MakeSeed()
 )
+
+func newSealKey() cipher.Block {
+	key := make([]byte, aes.BlockSize)
+	_, _ = rand.Read(key) // never fails (crypto/rand)
+	block, _ := aes.NewCipher(key)
+	return block
+}
 
 // crypt encrypts or decrypts text, using the room beyond the end of buf if there is enough.
 func crypt(buf, text []byte, tag uint64) []byte {
