@@ -1,7 +1,6 @@
 package conformance
 
 import (
-	"encoding/json"
 	"errors"
 	"fmt"
 	"maps"
@@ -11,35 +10,37 @@ import (
 	"strings"
 )
 
-// page is a leniently parsed page: webhooks are found in any envelope by their required properties, even with invalid
-// fields.
+// page is a page that was read leniently: webhooks are found in any envelope by their required properties, even with
+// invalid fields.
 type page struct {
-	response   *response
 	webhooks   []map[string]any
 	ids        []string // of the webhooks that are objects
 	prev, next string   // empty if null or absent
 	size       int      // 0 if absent
 	keys       string   // describes an envelope other than the contract's; else empty
-	value      any      // the page, moved into the contract's envelope
+	whole      any      // the page, moved into the contract's envelope
 }
 
-// parse finds the webhooks, the links and the page size in a response.
-func (k *contract) parse(r *response) (*page, error) {
-	var value any
-	if json.Unmarshal(r.body, &value) != nil {
-		return nil, errors.New("the body is not JSON")
+// readPage finds the webhooks, the links and the page size in a response.
+func (k *contract) readPage(a *response) (p page, err error) {
+	if !a.isJSON {
+		return p, errors.New("the body is not JSON")
 	}
-	p := &page{response: r, value: value}
-	items, _ := get(value, k.paging.Items).([]any)
+	p.whole = a.value
+	items, _ := get(a.value, k.paging.Items).([]any)
 	links := k.paging.Next[:max(0, strings.LastIndexByte(k.paging.Next, '.'))]
-	if _, standard := get(value, links).(map[string]any); items == nil || !standard {
+	if _, standard := get(a.value, links).(map[string]any); items == nil || !standard {
 		if items == nil {
-			items = k.search(value)
+			items = k.search(a.value)
 		}
-		if p.keys = keys(value); items == nil {
-			return nil, fmt.Errorf("the body holds no list of webhooks: %s", p.keys)
+		p.keys = "no keys, as it is no object"
+		if object, ok := a.value.(map[string]any); ok {
+			p.keys = "keys " + strings.Join(slices.Sorted(maps.Keys(object)), ", ")
 		}
-		p.value = k.rearrange(value, items, r.header)
+		if items == nil {
+			return p, fmt.Errorf("the body holds no list of webhooks: %s", p.keys)
+		}
+		p.whole = k.rearrange(a.value, items, a.header)
 	}
 	for _, item := range items {
 		w, _ := item.(map[string]any) // anything but an object stays nil: it counts, but has no id
@@ -47,9 +48,9 @@ func (k *contract) parse(r *response) (*page, error) {
 			p.ids = append(p.ids, k.id(w))
 		}
 	}
-	p.prev, _ = get(p.value, k.paging.Prev).(string)
-	p.next, _ = get(p.value, k.paging.Next).(string)
-	size, _ := get(p.value, k.paging.Size).(float64)
+	p.prev, _ = get(p.whole, k.paging.Prev).(string)
+	p.next, _ = get(p.whole, k.paging.Next).(string)
+	size, _ := get(p.whole, k.paging.Size).(float64)
 	p.size = int(size)
 	return p, nil
 }
@@ -143,14 +144,6 @@ func set(object map[string]any, place string, value any) {
 		value = inner
 	}
 	object[name] = value
-}
-
-func keys(value any) string {
-	object, ok := value.(map[string]any)
-	if !ok {
-		return "no keys, as it is no object"
-	}
-	return "keys " + strings.Join(slices.Sorted(maps.Keys(object)), ", ")
 }
 
 var linkValue = regexp.MustCompile(`<([^>]*)>\s*;\s*rel="?([a-z]+)"?`)

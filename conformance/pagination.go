@@ -3,7 +3,6 @@ package conformance
 import (
 	"cmp"
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"net/http"
@@ -25,24 +24,24 @@ func firstPage(ctx context.Context, s *session) error {
 	if err != nil {
 		return fmt.Errorf("the server cannot be reached: %w", err)
 	}
-	html := strings.HasPrefix(a.header.Get("Content-Type"), "text/html")
+	contentType := a.header.Get("Content-Type")
+	html := strings.HasPrefix(contentType, "text/html")
 	switch {
 	case a.status/100 != 2 || html:
-		err = fmt.Errorf("status %d, %q: are the URL, the organization and the token right?", a.status, a.header.Get("Content-Type"))
-	case !json.Valid(a.body):
-		return failed(a, "the body is not JSON")
-	default:
-		s.first, err = s.contract.parse(a)
+		detail := fmt.Sprintf("status %d, %q: are the URL, the organization and the token right?", a.status, contentType)
+		if html || a.status == http.StatusNotFound || a.status == http.StatusGone {
+			detail += " The vendor has deprecated its REST API: this endpoint may have been removed"
+		}
+		return &violation{outcome: Inconclusive, detail: detail, response: a}
+	case !a.isJSON:
+		return failed(a, "%v", a.noPage)
+	case a.noPage != nil:
+		return &violation{outcome: Inconclusive, detail: a.noPage.Error(), response: a}
 	}
-	switch {
-	case err == nil && a.status != http.StatusOK:
+	if s.first = a; a.status != http.StatusOK {
 		return failed(a, "status %d", a.status)
-	case err == nil:
-		return nil
-	case html || a.status == http.StatusNotFound || a.status == http.StatusGone:
-		err = fmt.Errorf("%w The vendor has deprecated its REST API: this endpoint may have been removed", err)
 	}
-	return &violation{outcome: Inconclusive, detail: err.Error(), response: a}
+	return nil
 }
 
 func walkForwards(_ context.Context, s *session) error {
@@ -78,14 +77,14 @@ func walkBack(ctx context.Context, s *session) error {
 	back, all := p.ids, w.ids
 	for n := 0; p.prev != "" && len(back) < len(all); n++ {
 		if n > len(w.pages) {
-			return failed(p.response, "following prev does not reach the first page")
+			return failed(p, "following prev does not reach the first page")
 		}
 		if p, err = s.follow(ctx, p, p.prev); err != nil {
 			return err
 		}
 		back = slices.Concat(p.ids, back)
 		if len(back) > len(all) || !slices.Equal(back, all[len(all)-len(back):]) {
-			return failed(p.response, "prev of the page after has other webhooks than come before it")
+			return failed(p, "prev of the page after has other webhooks than come before it")
 		}
 	}
 	return nil
@@ -99,9 +98,9 @@ func exactEnds(_ context.Context, s *session) error {
 	for i, p := range w.pages {
 		switch {
 		case (p.prev == "") != (i == 0):
-			return failed(p.response, "prev of page %d is %q", i+1, p.prev)
+			return failed(p, "prev of page %d is %q", i+1, p.prev)
 		case len(p.webhooks) == 0:
-			return failed(p.response, "page %d is empty, and yet a link led to it", i+1)
+			return failed(p, "page %d is empty, and yet a link led to it", i+1)
 		}
 	}
 	return nil
@@ -124,7 +123,7 @@ func defaultPage(ctx context.Context, s *session) error {
 func (s *session) pageOf(ctx context.Context, query string, size int) error {
 	p, err := s.page(ctx, query)
 	if err == nil && (len(p.webhooks) > size || p.size != 0 && p.size != size) {
-		err = failed(p.response, "?%s returns %d webhooks and reports %d, not %d", query, len(p.webhooks), p.size, size)
+		err = failed(p, "?%s returns %d webhooks and reports %d, not %d", query, len(p.webhooks), p.size, size)
 	}
 	return err
 }
@@ -139,7 +138,7 @@ func sameOrder(_ context.Context, s *session) error {
 			return w.err
 		}
 		if n := min(len(w.ids), len(s.plain.ids)); !slices.Equal(w.ids[:n], s.plain.ids[:n]) {
-			return failed(w.pages[0].response, "with ?%s the list is in another order", w.query)
+			return failed(w.pages[0], "with ?%s the list is in another order", w.query)
 		}
 	}
 	return nil
@@ -155,7 +154,7 @@ func inOrder(_ context.Context, s *session) error {
 	}
 	for i, after := range w.webhooks[min(1, len(w.webhooks)):] {
 		if before := w.webhooks[i]; s.contract.compare(before, after) > 0 {
-			return failed(w.pages[0].response, "webhook %q comes before %q", s.contract.id(before), s.contract.id(after))
+			return failed(w.pages[0], "webhook %q comes before %q", s.contract.id(before), s.contract.id(after))
 		}
 	}
 	return nil
@@ -180,7 +179,7 @@ func (k *contract) compare(a, b map[string]any) int {
 func repeatable(ctx context.Context, s *session) error {
 	p, err := s.page(ctx, "")
 	if err == nil && (s.first == nil || !slices.Equal(p.ids, s.first.ids)) {
-		err = failed(p.response, "the page is not what it was at first")
+		err = failed(p, "the page is not what it was at first")
 	}
 	return err
 }

@@ -54,10 +54,9 @@ func (s *session) known() []string {
 // hideBody masks secrets in JSON. Other bodies are shown only for errors: in a truncated page the secrets could not be
 // found.
 func (s *session) hideBody(a *response) string {
-	var value any
 	text := s.hide(string(a.body))
-	if json.Unmarshal(a.body, &value) == nil {
-		text = encode(s.maskValue(value))
+	if a.isJSON {
+		text = encode(s.maskValue(a.value))
 	} else if a.status < 400 && text != "" {
 		text = fmt.Sprintf("[%d bytes that are not JSON]", len(a.body))
 	}
@@ -81,9 +80,11 @@ func (s *session) maskValue(value any) any {
 		}
 		return shown
 	case []any:
+		shown := make([]any, len(v))
 		for i := range v {
-			v[i] = s.maskValue(v[i])
+			shown[i] = s.maskValue(v[i])
 		}
+		return shown
 	case string:
 		return s.hide(v)
 	}

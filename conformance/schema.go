@@ -92,16 +92,16 @@ func undeclared(schema *openapi3.Schema, value any, at string) (places []string)
 	return places
 }
 
-// schemaErrors are the errors that err is made of.
-func schemaErrors(err error) (all []*openapi3.SchemaError) {
-	var many openapi3.MultiError
-	var one *openapi3.SchemaError
-	if errors.As(err, &many) {
-		for _, e := range many {
-			all = append(all, schemaErrors(e)...)
+// mismatches are the ways in which a value of a response does not fit a schema.
+func mismatches(schema *openapi3.Schema, value any) (all []*openapi3.SchemaError) {
+	err := schema.VisitJSON(value, openapi3.MultiErrors(), openapi3.VisitAsResponse(), openapi3.WithStringFormatValidator("date-time", utc))
+	many := openapi3.MultiError{err} // what err is when there is no more than one
+	_ = errors.As(err, &many)
+	for _, err := range many {
+		var one *openapi3.SchemaError
+		if errors.As(err, &one) {
+			all = append(all, one)
 		}
-	} else if errors.As(err, &one) {
-		all = append(all, one)
 	}
 	return all
 }

@@ -3,6 +3,7 @@ package conformance
 import (
 	"cmp"
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -33,7 +34,7 @@ type session struct {
 	requests atomic.Int64
 	webhooks atomic.Int64 // that were seen
 
-	first               *page // the first page, without parameters
+	first               *response // the first page, without parameters
 	plain, small, large *walk
 
 	mu      sync.Mutex            // guards what is below: one check reads in parallel
@@ -41,12 +42,16 @@ type session struct {
 	noted   map[string]*violation // what the responses showed, by the id of the check; nil when nothing is wrong
 }
 
-// response is what came back, read whole.
+// response is what came back, read whole, with the page that was found in it.
 type response struct {
 	request *http.Request
 	status  int
 	header  http.Header
 	body    []byte
+	isJSON  bool
+	value   any // the body, decoded
+	page
+	noPage error // why no page was found
 }
 
 func newSession(cfg Config) (*session, error) {
@@ -140,6 +145,8 @@ func (s *session) attempt(r *http.Request) (*response, error) {
 		return nil, fmt.Errorf("reading the response to %s %s: %w", r.Method, r.URL, err)
 	}
 	a := &response{request: r, status: resp.StatusCode, header: resp.Header, body: body}
+	a.isJSON = json.Unmarshal(body, &a.value) == nil
+	a.page, a.noPage = s.contract.readPage(a)
 	s.validate(a)
 	return a, nil
 }

@@ -19,9 +19,7 @@ import (
 // It visits the schemas itself: openapi3filter.ValidateResponse stops at the first error, reads only the first of
 // repeated headers, accepts text behind the JSON and does not say which field's promise was broken.
 func (s *session) validate(a *response) {
-	listing := a.request.Method == http.MethodGet && a.request.URL.Path == s.list("").URL.Path
-	p, err := s.contract.parse(a)
-	s.validateSafety(a, p)
+	s.validateSafety(a)
 	for _, name := range []string{"Deprecation", "Sunset"} {
 		s.note("deprecation", a, a.header.Get(name) != "", "%s: %s", name, a.header.Get(name))
 	}
@@ -35,12 +33,12 @@ func (s *session) validate(a *response) {
 	case a.request.Method == http.MethodHead: // it has no body, by definition
 	case a.status >= http.StatusBadRequest:
 		s.validateError(a, declared.Value)
-	case !listing:
+	case a.request.Method != http.MethodGet || a.request.URL.Path != s.list("").URL.Path:
 		s.note("status", a, true, "status %d for what is not the list", a.status)
-	case err != nil:
-		s.note("envelope", a, true, "%v", err)
+	case a.noPage != nil:
+		s.note("envelope", a, true, "%v", a.noPage)
 	default:
-		s.validatePage(a, p)
+		s.validatePage(a, declared.Value)
 	}
 }
 
@@ -64,7 +62,7 @@ func (s *session) validateHeaders(a *response, declared *openapi3.Response) {
 		check, values := strings.ToLower(name), a.header.Values(name)
 		s.note(check, a, ref.Value.Required && len(values) == 0, "status %d without it", a.status)
 		for _, value := range values {
-			for _, e := range schemaErrors(ref.Value.Schema.Value.VisitJSON(value, openapi3.MultiErrors())) {
+			for _, e := range mismatches(ref.Value.Schema.Value, value) {
 				s.note(check, a, true, "status %d with %q: %s", a.status, value, e.Reason)
 			}
 		}
@@ -75,54 +73,37 @@ func (s *session) validateHeaders(a *response, declared *openapi3.Response) {
 func (s *session) validateError(a *response, declared *openapi3.Response) {
 	mediaType, _, _ := mime.ParseMediaType(a.header.Get("Content-Type"))
 	content := declared.Content[mediaType]
-	var value any
-	if content == nil || json.Unmarshal(a.body, &value) != nil {
+	if content == nil || !a.isJSON {
 		s.note("problem", a, true, "status %d with Content-Type %q, or a body that is not JSON", a.status, a.header.Get("Content-Type"))
 		return
 	}
-	for _, e := range schemaErrors(content.Schema.Value.VisitJSON(value, openapi3.MultiErrors(), openapi3.VisitAsResponse())) {
+	for _, e := range mismatches(content.Schema.Value, a.value) {
 		s.note("problem", a, true, "status %d, /%s: %s", a.status, strings.Join(e.JSONPointer(), "/"), e.Reason)
 	}
 	for name, want := range map[string]any{
 		"status": float64(a.status), "request_id": a.header.Get("X-Request-Id"), "instance": a.request.URL.EscapedPath(),
 	} {
-		has := get(value, name)
+		has := get(a.value, name)
 		s.note("problem", a, has != nil && has != want, "status %d, /%s is %v, not %v", a.status, name, has, want)
 	}
 }
 
 // validatePage checks a page against its schema, wherever its parts are, and against what no schema says.
-func (s *session) validatePage(a *response, p *page) {
+func (s *session) validatePage(a *response, declared *openapi3.Response) {
 	contentType := a.header.Get("Content-Type")
 	mediaType, _, _ := mime.ParseMediaType(contentType)
 	s.note("page-media-type", a, mediaType != s.contract.mediaType, "Content-Type is %q", contentType)
-	s.note("envelope", a, p.keys != "", "envelope: %s", p.keys)
-	for _, e := range schemaErrors(s.contract.page.VisitJSON(p.value, openapi3.MultiErrors(), openapi3.VisitAsResponse(),
-		openapi3.WithStringFormatValidator("date-time", utc))) {
+	s.note("envelope", a, a.keys != "", "envelope: %s", a.keys)
+	for _, e := range mismatches(s.contract.page, a.whole) {
 		s.note(checkOf(e), a, true, "/%s: %s", strings.Join(e.JSONPointer(), "/"), e.Reason)
 	}
-	extra := undeclared(s.contract.page, p.value, "")
+	extra := undeclared(s.contract.page, a.whole, "")
 	slices.Sort(extra)
 	s.note("extra-fields", a, len(extra) > 0, "the contract does not know %s", strings.Join(slices.Compact(extra), ", "))
 	twice := duplicateKeys(json.NewDecoder(bytes.NewReader(a.body)), "")
 	s.note("duplicate-keys", a, len(twice) > 0, "twice in one object: %s", strings.Join(slices.Compact(twice), ", "))
-	s.learn(a, p)
-	s.note("per-page-reported", a, p.size > 0 && len(p.webhooks) > p.size, "a page of %d webhooks reports %d", len(p.webhooks), p.size)
-	for rel, link := range map[string]string{"prev": p.prev, "next": p.next} {
-		u, err := url.Parse(link)
-		away := err != nil || !strings.HasSuffix(u.EscapedPath(), s.contract.listPath(s.cfg.Organization))
-		s.note("links-path", a, link != "" && away, "%s is %q", rel, link)
-		s.note("links-absolute", a, link != "" && !away && u.Scheme != "https" && u.Scheme != "http", "%s is %q", rel, link)
-	}
-	inHeader := linkHeader(a.header)
-	s.note("link", a, s.contract.listing.Responses.Status(a.status).Value.Headers["Link"] != nil &&
-		(inHeader["prev"] != p.prev || inHeader["next"] != p.next), "it holds %d links, which are not those of the body", len(inHeader))
-}
-
-// learn counts the webhooks, so that no promise about them is called kept when none was seen, and looks at their secrets.
-func (s *session) learn(a *response, p *page) {
-	s.webhooks.Add(int64(len(p.webhooks)))
-	for i, w := range p.webhooks {
+	s.webhooks.Add(int64(len(a.webhooks)))
+	for i, w := range a.webhooks {
 		for _, name := range s.contract.passwords {
 			secret, _ := w[name].(string)
 			mask := masks.MatchString(secret)
@@ -131,13 +112,23 @@ func (s *session) learn(a *response, p *page) {
 			}
 		}
 	}
+	s.note("per-page-reported", a, a.size > 0 && len(a.webhooks) > a.size, "a page of %d webhooks reports %d", len(a.webhooks), a.size)
+	for rel, link := range map[string]string{"prev": a.prev, "next": a.next} {
+		u, err := url.Parse(link)
+		away := err != nil || !strings.HasSuffix(u.EscapedPath(), s.contract.listPath(s.cfg.Organization))
+		s.note("links-path", a, link != "" && away, "%s is %q", rel, link)
+		s.note("links-absolute", a, link != "" && !away && u.Scheme != "https" && u.Scheme != "http", "%s is %q", rel, link)
+	}
+	inHeader := linkHeader(a.header)
+	s.note("link", a, declared.Headers["Link"] != nil && (inHeader["prev"] != a.prev || inHeader["next"] != a.next),
+		"it holds %d links, which are not those of the body", len(inHeader))
 }
 
 // validateSafety looks for what no server may do, whatever it was built to: tell the list to whoever asks, or repeat
 // what only the two sides may know.
-func (s *session) validateSafety(a *response, p *page) {
+func (s *session) validateSafety(a *response) {
 	sent := a.request.Header.Get(s.contract.header)
-	served := a.status/100 == 2 && p != nil && len(p.webhooks) > 0
+	served := a.status/100 == 2 && len(a.webhooks) > 0
 	if s.contract.header != "" && (s.cfg.Token == "" || sent != s.contract.scheme+s.cfg.Token) {
 		s.note("token-required", a, served, "status %d with webhooks, without a valid token", a.status)
 	} else if a.request.URL.Path == s.get(s.contract.listPath(s.cfg.ForeignOrganization), "").URL.Path {
@@ -145,21 +136,14 @@ func (s *session) validateSafety(a *response, p *page) {
 	}
 	s.note("token-echo", a, a.tells(strings.TrimPrefix(sent, s.contract.scheme)), "status %d with the token in it", a.status)
 	leaks := func(secret string) bool { return secret != s.cfg.Token && a.tells(secret) }
-	s.note("secret-leak", a, (a.status/100 != 2 || p == nil) && slices.ContainsFunc(s.known(), leaks),
+	s.note("secret-leak", a, (a.status/100 != 2 || a.noPage != nil) && slices.ContainsFunc(s.known(), leaks),
 		"status %d with a signing secret in it", a.status)
 }
 
 // tells reports whether a secret is in the response: as it is, behind JSON's escapes, or as in a URL.
 func (a *response) tells(secret string) bool {
-	if len(secret) < minSecret {
-		return false
-	}
-	var text strings.Builder
-	_ = a.header.Write(&text) // a strings.Builder never fails
-	text.Write(a.body)
-	var value any
-	if json.Unmarshal(a.body, &value) == nil {
-		text.WriteString(encode(value))
-	}
-	return strings.Contains(text.String(), secret) || strings.Contains(text.String(), url.QueryEscape(secret))
+	var header strings.Builder
+	_ = a.header.Write(&header) // a strings.Builder never fails
+	text := header.String() + string(a.body) + encode(a.value)
+	return len(secret) >= minSecret && (strings.Contains(text, secret) || strings.Contains(text, url.QueryEscape(secret)))
 }

@@ -17,7 +17,7 @@ const probePages = 20
 // walk is the pages that following next from a first page returned.
 type walk struct {
 	query    string
-	pages    []*page
+	pages    []*response
 	webhooks []map[string]any // of all pages
 	ids      []string         // of all webhooks
 	ended    bool             // next was null; otherwise a limit, or err, ended it
@@ -52,7 +52,7 @@ func (s *session) walk(ctx context.Context, query string, maxPages int) *walk {
 		w.pages, w.webhooks, w.ids = append(w.pages, p), append(w.webhooks, p.webhooks...), append(w.ids, p.ids...)
 		w.ended = p.next == ""
 		if followed[p.next] {
-			w.err = failed(p.response, "the next of page %d was there before", len(w.pages))
+			w.err = failed(p, "the next of page %d was there before", len(w.pages))
 		}
 		if w.ended || w.err != nil || len(w.pages) >= maxPages {
 			return w
@@ -64,31 +64,29 @@ func (s *session) walk(ctx context.Context, query string, maxPages int) *walk {
 }
 
 // page reads one page of the organization.
-func (s *session) page(ctx context.Context, query string) (*page, error) {
-	r, err := s.send(ctx, s.list(query))
-	if err == nil && r.status != http.StatusOK {
-		err = failed(r, "?%s: status %d", query, r.status)
-	}
-	if err != nil {
+func (s *session) page(ctx context.Context, query string) (*response, error) {
+	a, err := s.send(ctx, s.list(query))
+	switch {
+	case err != nil:
 		return nil, err
+	case a.status != http.StatusOK:
+		return nil, failed(a, "?%s: status %d", query, a.status)
+	case a.noPage != nil:
+		return nil, failed(a, "?%s: %v", query, a.noPage)
 	}
-	p, err := s.contract.parse(r)
-	if err != nil {
-		return nil, failed(r, "?%s: %v", query, err)
-	}
-	return p, nil
+	return a, nil
 }
 
 // follow reads the page that a link of p leads to. Only the query is taken, and asked of our own base, as a server
 // cannot know under which name it is reached. A page size that was asked for and that the link lacks is added.
-func (s *session) follow(ctx context.Context, p *page, link string) (*page, error) {
-	u, err := p.response.request.URL.Parse(link)
+func (s *session) follow(ctx context.Context, p *response, link string) (*response, error) {
+	u, err := p.request.URL.Parse(link)
 	if err != nil {
-		return nil, failed(p.response, "a link is not a URL")
+		return nil, failed(p, "a link is not a URL")
 	}
 	query, size := u.RawQuery, s.contract.paging.SizeParameter
-	if asked := p.response.request.URL.Query(); asked.Has(size) && !u.Query().Has(size) {
-		s.note("links-keep-size", p.response, true, "a link of a page that was asked for with %s lacks it", size)
+	if asked := p.request.URL.Query(); asked.Has(size) && !u.Query().Has(size) {
+		s.note("links-keep-size", p, true, "a link of a page that was asked for with %s lacks it", size)
 		query = strings.TrimPrefix(query+"&"+url.Values{size: asked[size]}.Encode(), "&")
 	}
 	return s.page(ctx, query)
@@ -115,18 +113,18 @@ func (s *session) compare(w *walk) error {
 	seen := map[string]bool{}
 	for _, id := range w.ids {
 		if seen[id] {
-			return failed(w.pages[0].response, "?%s: webhook %q comes twice", w.query, id)
+			return failed(w.pages[0], "?%s: webhook %q comes twice", w.query, id)
 		}
 		seen[id] = true
 	}
 	ours, theirs := s.plain.ids, w.ids
 	n := min(len(ours), len(theirs))
 	if s.plain.ended && len(theirs) > n || w.ended && len(ours) > n {
-		return failed(w.pages[len(w.pages)-1].response, "without parameters there are %d webhooks, with ?%s %d", len(ours), w.query, len(theirs))
+		return failed(w.pages[len(w.pages)-1], "without parameters there are %d webhooks, with ?%s %d", len(ours), w.query, len(theirs))
 	}
 	ours, theirs = slices.Sorted(slices.Values(ours[:n])), slices.Sorted(slices.Values(theirs[:n]))
 	if !slices.Equal(ours, theirs) {
-		return failed(w.pages[0].response, "without parameters and with ?%s the webhooks are not the same", w.query)
+		return failed(w.pages[0], "without parameters and with ?%s the webhooks are not the same", w.query)
 	}
 	return nil
 }
