@@ -125,11 +125,10 @@ func Test(t *testing.T, url string, cfg Config) {
 	t.Log(report.Summary)
 	for _, c := range report.Checks {
 		t.Run(c.ID, func(t *testing.T) {
-			switch {
-			case c.Outcome == Pass:
-			case report.counts(c) && c.Outcome != Advice:
+			switch report.element(c) {
+			case "failure", "error":
 				t.Errorf("%s, %s: %s\n%s\n%s", c.Outcome, c.Class, c.text(), c.Request, c.Response)
-			default:
+			case "skipped":
 				t.Logf("%s, %s: %s", c.Outcome, c.Class, c.text())
 			}
 		})

@@ -53,19 +53,28 @@ type Check struct {
 	Response string  `json:"response,omitempty"`
 }
 
-// counts reports whether the check affects the exit code.
-func (r *Report) counts(c Check) bool { return r.Strict || c.Class != Decided }
+// element is what JUnit calls the outcome of a check: empty for a pass, and skipped for what the exit code ignores.
+func (r *Report) element(c Check) string {
+	switch {
+	case c.Outcome == Pass:
+		return ""
+	case c.Outcome == Advice, c.Class == Decided && !r.Strict:
+		return "skipped"
+	case c.Outcome == Fail:
+		return "failure"
+	}
+	return "error"
+}
 
 // ExitCode is 0 if the server conforms, 1 if not, and 2 if that could not be determined. Unsafe and Published checks
 // count; with Strict, Decided ones too.
 func (r *Report) ExitCode() int {
 	code := 0
 	for _, c := range r.Checks {
-		switch {
-		case !r.counts(c):
-		case c.Outcome == Fail:
+		switch r.element(c) {
+		case "failure":
 			return 1
-		case c.Outcome == Inconclusive:
+		case "error":
 			code = 2
 		}
 	}
@@ -83,16 +92,16 @@ func (r *Report) summarize() string {
 		named[kind] = append(named[kind], c.ID)
 	}
 	verdict := [...]string{"conforms", "does not conform", "could not tell"}[r.ExitCode()]
-	parts := []string{fmt.Sprintf("%d of %d checks pass by %d requests", len(named[string(Pass)]), len(r.Checks), r.Requests)}
-	for _, kind := range []string{string(Unsafe), string(Published), string(Decided), string(Inconclusive), string(Advice)} {
-		if ids := named[kind]; len(ids) > 0 {
-			parts = append(parts, fmt.Sprintf("%s %d (%s)", kind, len(ids), strings.Join(ids, ", ")))
-		}
-	}
-	if r.ExitCode() == 0 && len(named[string(Decided)]) > 0 {
+	if r.ExitCode() == 0 && named["decided"] != nil {
 		verdict = "conforms to what was published, and differs in what was decided"
 	}
-	return verdict + ": " + strings.Join(parts, "; ")
+	summary := fmt.Sprintf("%s: %d of %d checks pass by %d requests", verdict, len(named["pass"]), len(r.Checks), r.Requests)
+	for _, kind := range []string{"unsafe", "published", "decided", "inconclusive", "advice"} {
+		if ids := named[kind]; ids != nil {
+			summary += fmt.Sprintf("; %s %d (%s)", kind, len(ids), strings.Join(ids, ", "))
+		}
+	}
+	return summary
 }
 
 // Write writes the report in a format: "table" for people, "json", "junit" (JUnit XML), or "github" (workflow commands
@@ -145,19 +154,6 @@ func printable(s string) string {
 		}
 		return r
 	}, s)
-}
-
-// element is what JUnit calls the outcome of a check; empty for a pass.
-func (r *Report) element(c Check) string {
-	switch {
-	case c.Outcome == Pass:
-		return ""
-	case c.Outcome == Advice, !r.counts(c):
-		return "skipped"
-	case c.Outcome == Fail:
-		return "failure"
-	}
-	return "error"
 }
 
 func (r *Report) writeJUnit(out io.Writer) error {

@@ -35,31 +35,26 @@ func failed(a *response, format string, args ...any) error {
 	return v
 }
 
-// run makes the report. If the first page fails, all other checks are inconclusive.
+// run makes the report. If the first page fails, it is the only check.
 func (s *session) run(ctx context.Context) *Report {
 	r := &Report{URL: s.base.String(), Organization: s.cfg.Organization, Strict: s.cfg.Strict}
-	r.Checks = []Check{s.check(ctx, checks[0])}
+	r.Checks = []Check{s.check(checks[0], firstPage(ctx, s))}
 	if r.Checks[0].Outcome != Inconclusive {
-		r.Checks = append(r.Checks, s.checkRest(ctx)...)
+		s.walkAll(ctx)
+		rows := slices.Concat(checks[1:], s.contract.headerChecks())
+		errs := make([]error, len(rows))
+		for i, row := range rows {
+			if row.run != nil {
+				errs[i] = row.run(ctx, s)
+			}
+		}
+		for i, row := range rows { // the passive ones have seen every response now
+			r.Checks = append(r.Checks, s.check(row, errs[i]))
+		}
 	}
 	r.Requests = int(s.requests.Load())
 	r.Summary = r.summarize()
 	return r
-}
-
-// checkRest runs the passive checks last.
-func (s *session) checkRest(ctx context.Context) []Check {
-	s.walkAll(ctx)
-	rows := slices.Concat(checks[1:], s.contract.headerChecks())
-	outcomes := make([]Check, len(rows))
-	for _, last := range []bool{false, true} {
-		for i, row := range rows {
-			if last == (row.run == nil) {
-				outcomes[i] = s.check(ctx, row)
-			}
-		}
-	}
-	return outcomes
 }
 
 // headerChecks has a check for each header that a response declares.
@@ -75,16 +70,16 @@ func (k *contract) headerChecks() []check {
 	return slices.SortedFunc(maps.Values(rows), func(a, b check) int { return strings.Compare(a.id, b.id) })
 }
 
-func (s *session) check(ctx context.Context, row check) Check {
+// check is what the report says of a check that returned err.
+func (s *session) check(row check, err error) Check {
 	pointer, class, ok := s.contract.locate(row.about)
 	promise, _ := child(s.contract.listing.Extensions["x-promise"], row.id).(string)
 	c := Check{
 		ID: row.id, Group: row.group, Promise: cmp.Or(strings.Join(strings.Fields(promise), " "), row.promise),
 		About: pointer, Class: cmp.Or(row.class, class), Outcome: Pass,
 	}
-	err := s.observed(row)
-	if row.run != nil {
-		err = row.run(ctx, s)
+	if row.run == nil {
+		err = s.observed(row)
 	}
 	if !ok {
 		err = errors.New("the contract does not have it")

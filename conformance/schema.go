@@ -5,67 +5,59 @@ import (
 	"errors"
 	"fmt"
 	"regexp"
-	"strings"
 	"time"
 
 	"github.com/getkin/kin-openapi/openapi3"
 )
 
-// masks matches placeholders that servers send instead of a secret.
-var masks = regexp.MustCompile(`(?i)[*•●]{3}|^[x.…]{3,}$|…|^\W*(redacted|hidden|masked|filtered|secret)\W*$`)
+var (
+	finer = regexp.MustCompile(`\.\d{7}`) // than a microsecond
+
+	// masks matches placeholders that servers send instead of a secret.
+	masks = regexp.MustCompile(`(?i)[*•●]{3}|^[x.…]{3,}$|…|^\W*(redacted|hidden|masked|filtered|secret)\W*$`)
+)
 
 // utc is stricter than the format's own validator: the contract's times are in UTC, to the microsecond.
 var utc = openapi3.NewCallbackValidator(func(value string) error {
 	at, err := time.Parse(time.RFC3339Nano, value)
-	if err != nil {
-		return err
+	switch _, offset := at.Zone(); {
+	case err != nil:
+	case offset != 0:
+		err = errors.New("the time is not in UTC")
+	case finer.MatchString(value):
+		err = errors.New("the time is finer than a microsecond")
 	}
-	if _, offset := at.Zone(); offset != 0 {
-		return errors.New("the time is not in UTC")
-	}
-	if _, fraction, _ := strings.Cut(value, "."); len(fraction) > len("000000Z") && !strings.ContainsAny(fraction, "+-") {
-		return errors.New("the time is finer than a microsecond")
-	}
-	return nil
+	return err
 })
 
-// checkOf names the check that a violation in a page belongs to.
+// checkOf names the check that a violation in a page belongs to. A printed list of fields states types and what is
+// required. Whatever else a schema holds (formats, lengths, patterns) is a decision, also on a field that was published.
 func checkOf(e *openapi3.SchemaError) string {
-	facet := facets[e.SchemaField]
-	extension := e.Schema.Extensions["x-provenance"]
-	if path := e.JSONPointer(); e.SchemaField == "required" && len(path) > 0 {
-		if property := e.Schema.Properties[path[len(path)-1]]; property != nil {
-			extension = property.Value.Extensions["x-provenance"]
-		}
-	}
+	check, facet, part := "field-types", "type", e.Schema
 	switch {
 	case e.SchemaField == "format" && e.Schema.Format == "date-time":
 		return "time-format"
-	case facet == "":
+	case e.SchemaField == "required":
+		check, facet = "required-fields", "required"
+		path := e.JSONPointer()
+		if property := e.Schema.Properties[path[len(path)-1]]; property != nil {
+			part = property.Value
+		}
+	case e.SchemaField != "type" && e.SchemaField != "nullable":
 		return "bounds"
-	case provenance(extension, facet) == Decided:
-		return "envelope"
-	case facet == "required":
-		return "required-fields"
 	}
-	return "field-types"
+	if provenance(part.Extensions["x-provenance"], facet) == Decided {
+		return "envelope"
+	}
+	return check
 }
-
-// facets are the words of a schema that a printed list of fields states, by what the contract calls them. Whatever
-// else a schema holds (formats, lengths, patterns) is a decision, also on a field that was published.
-var facets = map[string]string{"type": "type", "nullable": "type", "required": "required"}
 
 // provenance says whose a facet of a part is, or the part itself. The extension x-provenance is either one word for
 // all of the part, or has what was published under that name, by facet.
 func provenance(extension any, facet string) Class {
-	if object, ok := extension.(map[string]any); ok {
-		published, _ := object[string(Published)].(map[string]any)
-		if value, ok := published[facet]; facet != "" && (!ok || value == false) || len(published) == 0 {
-			return Decided
-		}
-		return Published
-	}
-	if extension == string(Published) {
+	published, _ := child(extension, string(Published)).(map[string]any)
+	value, stated := published[facet]
+	if extension == string(Published) || len(published) > 0 && (facet == "" || stated && value != false) {
 		return Published
 	}
 	return Decided
