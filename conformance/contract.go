@@ -47,7 +47,7 @@ type paging struct {
 func loadContract(spec []byte) (*contract, error) {
 	doc, err := openapi3.NewLoader().LoadFromData(spec)
 	k := &contract{pointers: map[string]string{}}
-	for _, find := range []func(*openapi3.T) error{k.findListing, k.findPage, k.findWebhook, k.findParameters, k.findSecurity} {
+	for _, find := range []func(*openapi3.T) error{k.findListing, k.findPage, k.findParameters, k.findSecurity} {
 		if err == nil {
 			err = find(doc)
 		}
@@ -79,7 +79,7 @@ func (k *contract) findListing(doc *openapi3.T) error {
 	return json.Unmarshal(extension, &k.paging)
 }
 
-// findPage finds the schema of a page, and every place in it that x-paging names.
+// findPage finds the schemas of a page and of a webhook, and every place in them that x-paging names.
 func (k *contract) findPage(*openapi3.T) error {
 	ok := k.listing.Responses.Status(http.StatusOK)
 	if ok == nil {
@@ -93,18 +93,13 @@ func (k *contract) findPage(*openapi3.T) error {
 	if k.page == nil {
 		return fmt.Errorf("a page of %s has no JSON schema", k.path)
 	}
-	page := k.pointers["operation"] + "/responses/200/content/" + escape(k.mediaType) + "/schema"
-	k.pointers["page"] = page
+	k.pointers["page"] = k.pointers["operation"] + "/responses/200/content/" + escape(k.mediaType) + "/schema"
 	for role, place := range map[string]string{"items": k.paging.Items, "prev": k.paging.Prev, "next": k.paging.Next, "size": k.paging.Size} {
-		k.pointers[role] = page + "/properties/" + strings.ReplaceAll(escape(place), ".", "/properties/")
+		k.pointers[role] = k.pointers["page"] + "/properties/" + strings.ReplaceAll(escape(place), ".", "/properties/")
 		if _, _, found := k.locate(role); !found {
 			return fmt.Errorf("x-paging says that %s is at %q, which a page does not have", role, place)
 		}
 	}
-	return nil
-}
-
-func (k *contract) findWebhook(*openapi3.T) error {
 	list := k.page
 	for name := range strings.SplitSeq(k.paging.Items, ".") {
 		list = list.Properties[name].Value
@@ -112,8 +107,7 @@ func (k *contract) findWebhook(*openapi3.T) error {
 	if list.Items == nil || len(k.paging.Order) == 0 {
 		return errors.New("x-paging does not say where the array of items is, or what it is ordered by")
 	}
-	k.webhook = list.Items.Value
-	k.pointers["webhook"] = k.pointers["items"] + "/items"
+	k.webhook, k.pointers["webhook"] = list.Items.Value, k.pointers["items"]+"/items"
 	for name, property := range k.webhook.Properties {
 		if property.Value.Format == "password" {
 			k.passwords = append(k.passwords, name)
@@ -129,28 +123,30 @@ func (k *contract) findWebhook(*openapi3.T) error {
 }
 
 func (k *contract) findParameters(*openapi3.T) error {
-	named := map[string]*openapi3.Parameter{}
 	for i, ref := range k.listing.Parameters {
-		role := map[string]string{k.paging.SizeParameter: "sizeParameter", k.paging.CursorParameter: "cursorParameter"}[ref.Value.Name]
-		if ref.Value.In == openapi3.ParameterInPath {
-			role = "organization"
+		p, pointer := ref.Value, fmt.Sprintf("%s/parameters/%d", k.pointers["operation"], i)
+		switch {
+		case p.In == openapi3.ParameterInPath:
+			k.organization, k.pointers["organization"] = p, pointer
+		case p.Name == k.paging.SizeParameter:
+			k.size, k.pointers["sizeParameter"] = p, pointer
+		case p.Name == k.paging.CursorParameter:
+			k.cursor, k.pointers["cursorParameter"] = p, pointer
 		}
-		named[role] = ref.Value
-		k.pointers[role] = k.pointers["operation"] + "/parameters/" + strconv.Itoa(i)
 	}
-	k.organization, k.size, k.cursor = named["organization"], named["sizeParameter"], named["cursorParameter"]
 	switch {
 	case k.organization == nil:
 		return fmt.Errorf("the parameter in path %s is not declared", k.path)
-	case k.paging.SizeParameter != "" && (k.size == nil || k.size.Schema.Value.Min == nil || k.size.Schema.Value.Max == nil):
-		return fmt.Errorf("x-paging names the parameter %q, which is not declared with a minimum and a maximum", k.paging.SizeParameter)
 	case k.paging.CursorParameter != "" && k.cursor == nil:
 		return fmt.Errorf("x-paging names the parameter %q, which is not declared", k.paging.CursorParameter)
-	case k.size != nil:
-		schema := k.size.Schema.Value
-		k.least, k.most = int(*schema.Min), int(*schema.Max)
-		k.usual, _ = strconv.Atoi(fmt.Sprint(schema.Default))
+	case k.paging.SizeParameter == "":
+		return nil
+	case k.size == nil || k.size.Schema.Value.Min == nil || k.size.Schema.Value.Max == nil:
+		return fmt.Errorf("x-paging names the parameter %q, which is not declared with a minimum and a maximum", k.paging.SizeParameter)
 	}
+	schema := k.size.Schema.Value
+	k.least, k.most = int(*schema.Min), int(*schema.Max)
+	k.usual, _ = strconv.Atoi(fmt.Sprint(schema.Default))
 	return nil
 }
 

@@ -1,11 +1,15 @@
 package conformance
 
 import (
+	"bytes"
 	"cmp"
 	"encoding/json"
 	"encoding/xml"
 	"fmt"
 	"io"
+	"maps"
+	"net/http"
+	"slices"
 	"strings"
 	"unicode"
 )
@@ -180,4 +184,99 @@ func (r *Report) writeJUnit(out io.Writer) error {
 	const suite = "%s<testsuite name=\"packhooks conformance\" tests=\"%d\" failures=\"%d\" errors=\"%d\" skipped=\"%d\">\n%s\n</testsuite>\n"
 	_, failed := fmt.Fprintf(out, suite, xml.Header, len(cases), count["failure"], count["error"], count["skipped"], text)
 	return cmp.Or(err, failed)
+}
+
+const (
+	masked = "[redacted]"
+
+	// minSecret is the minimum length of secrets to search for in other text: shorter ones match by chance.
+	minSecret = 6
+
+	maxShown = 2000
+)
+
+// show renders a response and its request for a report.
+func (s *session) show(a *response) (request, response string) {
+	return s.hide(fmt.Sprintf("%s %s\n%s", a.request.Method, a.request.URL, s.headerText(a.request.Header))),
+		s.hide(fmt.Sprintf("%d %s\n%s", a.status, http.StatusText(a.status), s.headerText(a.header))) + "\n" + s.hideBody(a)
+}
+
+func (s *session) headerText(header http.Header) string {
+	var b strings.Builder
+	hidden := map[string]bool{"Authorization": true, "Set-Cookie": true, http.CanonicalHeaderKey(s.contract.header): true}
+	_ = header.WriteSubset(&b, hidden) // a strings.Builder never fails
+	return strings.ReplaceAll(b.String(), "\r\n", "\n")
+}
+
+// keepSecret remembers what no report may show.
+func (s *session) keepSecret(secret string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if len(secret) >= minSecret {
+		s.secrets[secret] = true
+	}
+}
+
+// known returns what keepSecret was told, the longest first: one may be the beginning of another.
+func (s *session) known() []string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return slices.SortedFunc(maps.Keys(s.secrets), func(a, b string) int { return len(b) - len(a) })
+}
+
+// hide masks the token and every signing secret met so far.
+func (s *session) hide(text string) string {
+	for _, secret := range s.known() {
+		text = strings.ReplaceAll(text, secret, masked)
+	}
+	return text
+}
+
+// hideBody masks secrets in JSON. Other bodies are shown only for errors: in a truncated page the secrets could not be
+// found.
+func (s *session) hideBody(a *response) string {
+	text := s.hide(string(a.body))
+	if a.isJSON {
+		text = encode(s.maskValue(a.value))
+	} else if a.status < 400 && text != "" {
+		text = fmt.Sprintf("[%d bytes that are not JSON]", len(a.body))
+	}
+	if len(text) > maxShown {
+		text = strings.ToValidUTF8(text[:maxShown], "") + fmt.Sprintf("… [%d bytes]", len(text))
+	}
+	return text
+}
+
+// maskValue masks each member whose name holds that of a secret, also one that a server adds, such as signing_secret.
+func (s *session) maskValue(value any) any {
+	switch v := value.(type) {
+	case map[string]any:
+		shown := make(map[string]any, len(v))
+		for name, member := range v {
+			within := func(password string) bool { return strings.Contains(strings.ToLower(name), password) }
+			if slices.ContainsFunc(s.contract.passwords, within) {
+				member = masked
+			}
+			shown[s.hide(name)] = s.maskValue(member)
+		}
+		return shown
+	case []any:
+		shown := make([]any, len(v))
+		for i := range v {
+			shown[i] = s.maskValue(v[i])
+		}
+		return shown
+	case string:
+		return s.hide(v)
+	}
+	return value
+}
+
+// encode writes JSON without escaping more than it must.
+func encode(value any) string {
+	var b bytes.Buffer
+	e := json.NewEncoder(&b)
+	e.SetEscapeHTML(false)
+	_ = e.Encode(value) // decoded values can be encoded
+	return strings.TrimSpace(b.String())
 }

@@ -103,8 +103,8 @@ func (s *session) send(ctx context.Context, r *http.Request) (*response, error) 
 		if err != nil || !busy(a.status) || attempt == attempts {
 			return a, err
 		}
-		wait, ok := retryAfter(a.header.Get("Retry-After"))
-		if !ok || wait > maxWait {
+		wait := retryAfter(a.header.Get("Retry-After"))
+		if wait > maxWait {
 			return a, nil
 		}
 		select {
@@ -151,20 +151,14 @@ func (s *session) attempt(r *http.Request) (*response, error) {
 	return a, nil
 }
 
-// retryAfter reads seconds or an HTTP-date (RFC 9110, section 10.2.3). Without the header it is a second.
-func retryAfter(value string) (time.Duration, bool) {
+// retryAfter reads seconds or an HTTP-date (RFC 9110, section 10.2.3). Without the header it is a second, and too long if
+// it is neither.
+func retryAfter(value string) time.Duration {
 	if seconds, err := strconv.ParseUint(cmp.Or(value, "1"), 10, 20); err == nil {
-		return time.Duration(seconds) * time.Second, true
+		return time.Duration(seconds) * time.Second
 	}
-	at, err := http.ParseTime(value)
-	return max(0, time.Until(at)), err == nil
-}
-
-// keepSecret remembers what no report may show.
-func (s *session) keepSecret(secret string) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if len(secret) >= minSecret {
-		s.secrets[secret] = true
+	if at, err := http.ParseTime(value); err == nil {
+		return time.Until(at)
 	}
+	return maxWait + 1
 }
