@@ -145,16 +145,16 @@ func (k *contract) headerChecks() []check {
 
 // check is what the report says of a check that returned err.
 func (s *session) check(row check, err error) Check {
-	pointer, class, ok := s.contract.locate(row.about)
+	about := s.contract.locate(row.about)
 	promise, _ := child(s.contract.listing.Extensions["x-promise"], row.id).(string)
 	c := Check{
 		ID: row.id, Group: row.group, Promise: cmp.Or(strings.Join(strings.Fields(promise), " "), row.promise),
-		About: pointer, Class: cmp.Or(row.class, class), Outcome: Pass,
+		About: about.pointer, Class: cmp.Or(row.class, about.class, Decided), Outcome: Pass,
 	}
 	if row.run == nil {
 		err = s.observed(row)
 	}
-	if !ok {
+	if about.node == nil {
 		err = errors.New("the contract does not have it")
 	}
 	var v *violation

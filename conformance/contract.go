@@ -1,14 +1,12 @@
 package conformance
 
 import (
-	"cmp"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"maps"
 	"net/http"
 	"net/url"
-	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -19,7 +17,7 @@ import (
 // contract is what the checks read from the document. This package hard-codes no name, bound, path or status of the API;
 // the operation's x-paging names those of paging.
 type contract struct {
-	tree          any    // the document as plain JSON, for pointers
+	doc           *openapi3.T
 	path          string // with the organization as its one parameter
 	methods       []string
 	listing       *openapi3.Operation
@@ -33,7 +31,14 @@ type contract struct {
 	header        string              // that the token is sent in; empty when there is none
 	scheme        string              // that the header's value begins with
 	passwords     []string            // names of secret properties
-	pointers      map[string]string   // JSON pointers of the parts that checks are about
+	places        map[string]place    // what checks are about, by its role; the whole document has none
+}
+
+// place is a part of the document.
+type place struct {
+	node    any    // nil if there is none
+	pointer string // a JSON pointer (RFC 6901)
+	class   Class  // whose the part is: the nearest x-provenance at or above it decides
 }
 
 // paging is the extension x-paging: dotted places in a page, the names of parameters, and the properties that the
@@ -46,10 +51,10 @@ type paging struct {
 
 func loadContract(spec []byte) (*contract, error) {
 	doc, err := openapi3.NewLoader().LoadFromData(spec)
-	k := &contract{pointers: map[string]string{}}
-	for _, find := range []func(*openapi3.T) error{k.findListing, k.findPage, k.findParameters, k.findSecurity} {
+	k := &contract{doc: doc, places: map[string]place{}}
+	for _, find := range []func() error{k.findListing, k.findPage, k.findParameters, k.findSecurity} {
 		if err == nil {
-			err = find(doc)
+			err = find()
 		}
 	}
 	if err != nil {
@@ -59,10 +64,12 @@ func loadContract(spec []byte) (*contract, error) {
 }
 
 // findListing finds the operation that has x-paging.
-func (k *contract) findListing(doc *openapi3.T) error {
-	text, _ := doc.MarshalJSON() // a loaded document can be encoded
-	_ = json.Unmarshal(text, &k.tree)
-	for path, item := range doc.Paths.Map() {
+func (k *contract) findListing() error {
+	text, _ := k.doc.MarshalJSON() // a loaded document can be encoded
+	var tree any
+	_ = json.Unmarshal(text, &tree)
+	k.places[""] = place{tree, "", Decided}
+	for path, item := range k.doc.Paths.Map() {
 		if item.Get != nil && item.Get.Extensions["x-paging"] != nil {
 			k.path, k.listing = path, item.Get
 			k.methods = slices.Sorted(maps.Keys(item.Operations()))
@@ -74,13 +81,13 @@ func (k *contract) findListing(doc *openapi3.T) error {
 	case strings.Count(k.path, "{") != 1:
 		return fmt.Errorf("path %s must have exactly one parameter, the organization", k.path)
 	}
-	k.pointers["operation"] = "/paths/" + escape(k.path) + "/get"
+	k.places["operation"] = k.locate("/paths/" + escape(k.path) + "/get")
 	extension, _ := json.Marshal(k.listing.Extensions["x-paging"])
 	return json.Unmarshal(extension, &k.paging)
 }
 
 // findPage finds the schemas of a page and of a webhook, and every place in them that x-paging names.
-func (k *contract) findPage(*openapi3.T) error {
+func (k *contract) findPage() error {
 	ok := k.listing.Responses.Status(http.StatusOK)
 	if ok == nil {
 		return fmt.Errorf("%s declares no status 200", k.path)
@@ -93,10 +100,10 @@ func (k *contract) findPage(*openapi3.T) error {
 	if k.page == nil {
 		return fmt.Errorf("a page of %s has no JSON schema", k.path)
 	}
-	k.pointers["page"] = k.pointers["operation"] + "/responses/200/content/" + escape(k.mediaType) + "/schema"
+	k.places["page"] = k.locate("operation/responses/200/content/" + escape(k.mediaType) + "/schema")
 	for role, place := range map[string]string{"items": k.paging.Items, "prev": k.paging.Prev, "next": k.paging.Next, "size": k.paging.Size} {
-		k.pointers[role] = k.pointers["page"] + "/properties/" + strings.ReplaceAll(escape(place), ".", "/properties/")
-		if _, _, found := k.locate(role); !found {
+		k.places[role] = k.locate("page/properties/" + strings.ReplaceAll(escape(place), ".", "/properties/"))
+		if k.places[role].node == nil {
 			return fmt.Errorf("x-paging says that %s is at %q, which a page does not have", role, place)
 		}
 	}
@@ -107,11 +114,11 @@ func (k *contract) findPage(*openapi3.T) error {
 	if list.Items == nil || len(k.paging.Order) == 0 {
 		return errors.New("x-paging does not say where the array of items is, or what it is ordered by")
 	}
-	k.webhook, k.pointers["webhook"] = list.Items.Value, k.pointers["items"]+"/items"
+	k.webhook, k.places["webhook"] = list.Items.Value, k.locate("items/items")
 	for name, property := range k.webhook.Properties {
 		if property.Value.Format == "password" {
 			k.passwords = append(k.passwords, name)
-			k.pointers["secret"] = k.pointers["webhook"] + "/properties/" + escape(name)
+			k.places["secret"] = k.locate("webhook/properties/" + escape(name))
 		}
 	}
 	for _, name := range k.paging.Order {
@@ -122,16 +129,16 @@ func (k *contract) findPage(*openapi3.T) error {
 	return nil
 }
 
-func (k *contract) findParameters(*openapi3.T) error {
+func (k *contract) findParameters() error {
 	for i, ref := range k.listing.Parameters {
-		p, pointer := ref.Value, fmt.Sprintf("%s/parameters/%d", k.pointers["operation"], i)
+		p, at := ref.Value, k.locate(fmt.Sprintf("operation/parameters/%d", i))
 		switch {
-		case p.In == openapi3.ParameterInPath:
-			k.organization, k.pointers["organization"] = p, pointer
+		case strings.Contains(k.path, "{"+p.Name+"}"):
+			k.organization, k.places["organization"] = p, at
 		case p.Name == k.paging.SizeParameter:
-			k.size, k.pointers["sizeParameter"] = p, pointer
+			k.size, k.places["sizeParameter"] = p, at
 		case p.Name == k.paging.CursorParameter:
-			k.cursor, k.pointers["cursorParameter"] = p, pointer
+			k.cursor, k.places["cursorParameter"] = p, at
 		}
 	}
 	switch {
@@ -151,15 +158,15 @@ func (k *contract) findParameters(*openapi3.T) error {
 }
 
 // findSecurity finds the header that the token is sent in; there may be none.
-func (k *contract) findSecurity(doc *openapi3.T) error {
-	required := doc.Security
+func (k *contract) findSecurity() error {
+	required := k.doc.Security
 	if k.listing.Security != nil {
 		required = *k.listing.Security
 	}
 	for _, requirement := range required {
 		for name := range requirement {
-			k.pointers["security"] = "/components/securitySchemes/" + escape(name)
-			switch ref := doc.Components.SecuritySchemes[name]; {
+			k.places["security"] = k.locate("/components/securitySchemes/" + escape(name))
+			switch ref := k.doc.Components.SecuritySchemes[name]; {
 			case ref != nil && ref.Value.Type == "http":
 				k.header, k.scheme = "Authorization", strings.ToUpper(ref.Value.Scheme[:1])+ref.Value.Scheme[1:]+" "
 			case ref != nil && ref.Value.Type == "apiKey" && ref.Value.In == "header":
@@ -172,31 +179,29 @@ func (k *contract) findSecurity(doc *openapi3.T) error {
 	return nil
 }
 
-var parameter = regexp.MustCompile(`\{.*\}`)
-
 // listPath is the list's path, below the base, for an organization.
 func (k *contract) listPath(organization string) string {
-	return parameter.ReplaceAllLiteralString(k.path, url.PathEscape(organization))
+	return strings.Replace(k.path, "{"+k.organization.Name+"}", url.PathEscape(organization), 1)
 }
 
-// locate turns what a check is about, "next" or "operation/responses/403", into a JSON pointer (RFC 6901), and says
-// whose that part is: the nearest x-provenance at or above it decides. It reports false for what is not there.
-func (k *contract) locate(about string) (pointer string, class Class, ok bool) {
-	role, _, _ := strings.Cut(about, "/")
-	node, class := k.tree, Decided
-	for _, token := range strings.Split(cmp.Or(k.pointers[role], "/")+about[len(role):], "/")[1:] {
-		node, pointer = child(node, token), pointer+"/"+token
-		if ref, _ := child(node, "$ref").(string); ref != "" {
-			node, pointer = k.tree, ref[1:]
-			for token := range strings.SplitSeq(ref[2:], "/") {
-				node = child(node, token)
-			}
+// locate finds what a check is about: a role, or a path below one, such as "next" or "operation/responses/403".
+func (k *contract) locate(about string) place {
+	tokens := strings.Split(about, "/")
+	return k.below(k.places[tokens[0]], tokens[1:])
+}
+
+// below follows a JSON pointer, and every reference on its way.
+func (k *contract) below(p place, tokens []string) place {
+	for _, token := range tokens {
+		p.node, p.pointer = child(p.node, token), p.pointer+"/"+token
+		if ref, _ := child(p.node, "$ref").(string); ref != "" {
+			p = k.below(place{k.places[""].node, "", p.class}, strings.Split(ref, "/")[1:])
 		}
-		if extension := child(node, "x-provenance"); extension != nil {
-			class = provenance(extension, "")
+		if extension := child(p.node, "x-provenance"); extension != nil {
+			p.class = provenance(extension, "")
 		}
 	}
-	return pointer, class, node != nil
+	return p
 }
 
 // child is a member of an object or an item of an array, by its token of a JSON pointer; nil when there is none.

@@ -88,9 +88,9 @@ func (k *contract) search(value any) (found []any) {
 
 // resembles reports whether a value has at least half of the properties that a webhook must have.
 func (k *contract) resembles(value any) bool {
-	object, n := value, 0
+	n := 0
 	for _, name := range k.webhook.Required {
-		if child(object, name) != nil {
+		if child(value, name) != nil {
 			n++
 		}
 	}

@@ -115,7 +115,12 @@ func (r *Report) Write(out io.Writer, format string) error {
 	switch format {
 	case "table":
 		for _, c := range r.Checks {
-			c.writeLine(&b)
+			fmt.Fprintf(&b, "%-12s  %-9s  %-10s  %-22s  %s\n", c.Outcome, c.Class, c.Group, c.ID, printable(c.text()))
+			if c.Request != "" && c.Outcome != Advice {
+				for line := range strings.SplitSeq(c.Request+"\n"+c.Response, "\n") {
+					fmt.Fprintf(&b, "    | %s\n", printable(line))
+				}
+			}
 		}
 	case "json":
 		e := json.NewEncoder(out)
@@ -135,17 +140,6 @@ func (r *Report) Write(out io.Writer, format string) error {
 	}
 	_, err := fmt.Fprintf(out, "%s%s\n", &b, r.Summary)
 	return err
-}
-
-// writeLine writes a line and, below a failure, the request and the response that showed it.
-func (c Check) writeLine(b *strings.Builder) {
-	fmt.Fprintf(b, "%-12s  %-9s  %-10s  %-22s  %s\n", c.Outcome, c.Class, c.Group, c.ID, printable(c.text()))
-	if c.Request == "" || c.Outcome == Advice {
-		return
-	}
-	for line := range strings.SplitSeq(c.Request+"\n"+c.Response, "\n") {
-		fmt.Fprintf(b, "    | %s\n", printable(line))
-	}
 }
 
 func (c Check) text() string { return strings.TrimSuffix(c.Promise+": "+c.Detail, ": ") }

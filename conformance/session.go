@@ -151,8 +151,7 @@ func (s *session) attempt(r *http.Request) (*response, error) {
 	return a, nil
 }
 
-// retryAfter reads seconds or an HTTP-date (RFC 9110, section 10.2.3). Without the header it is a second, and too long if
-// it is neither.
+// retryAfter reads seconds or an HTTP-date (RFC 9110, section 10.2.3). What is neither is too long; no header is a second.
 func retryAfter(value string) time.Duration {
 	if seconds, err := strconv.ParseUint(cmp.Or(value, "1"), 10, 20); err == nil {
 		return time.Duration(seconds) * time.Second
