@@ -1,7 +1,6 @@
 package conformance
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -67,7 +66,6 @@ func (s *session) walk(ctx context.Context, query string, maxPages int) *walk {
 	return w
 }
 
-// page reads one page of the organization.
 func (s *session) page(ctx context.Context, query string) (*response, error) {
 	a, err := s.send(ctx, s.list(query))
 	switch {
@@ -133,10 +131,7 @@ func (s *session) compare(w *walk) error {
 	return nil
 }
 
-var (
-	errNoWalk  = errors.New("the walk to the end did not succeed")
-	errOnePage = errors.New("all webhooks are on one page: choose an organization that has more")
-)
+var errNoWalk = errors.New("the walk to the end did not succeed")
 
 // firstPage is inconclusive if it fails: the URL, the organization or the token may be wrong.
 func firstPage(ctx context.Context, s *session) error {
@@ -183,7 +178,7 @@ func (s *session) paged() (*walk, error) {
 			return w, nil
 		}
 	}
-	return nil, errOnePage
+	return nil, errors.New("all webhooks are on one page: choose an organization that has more")
 }
 
 // walkBack reads a walk from its end. The pages may be cut differently, so it compares the webhooks. A server need not
@@ -273,27 +268,23 @@ func inOrder(_ context.Context, s *session) error {
 		return errNoWalk
 	}
 	for i, after := range w.webhooks[min(1, len(w.webhooks)):] {
-		if before := w.webhooks[i]; s.contract.compare(before, after) > 0 {
+		if before := w.webhooks[i]; slices.Compare(s.contract.order(before), s.contract.order(after)) > 0 {
 			return failed(w.pages[0], "webhook %q comes before %q", s.contract.id(before), s.contract.id(after))
 		}
 	}
 	return nil
 }
 
-// compare orders webhooks by the properties that x-paging names: times as times, all else as text.
-func (k *contract) compare(a, b map[string]any) int {
-	order := 0
+// order is what a webhook is ordered by: times in one notation, so that they compare as text, and all else as it is.
+func (k *contract) order(webhook map[string]any) (keys []string) {
 	for _, name := range k.paging.Order {
-		x, y := fmt.Sprint(a[name]), fmt.Sprint(b[name])
-		at, err := time.Parse(time.RFC3339Nano, x)
-		then, err2 := time.Parse(time.RFC3339Nano, y)
-		if err == nil && err2 == nil {
-			order = cmp.Or(order, at.Compare(then))
-		} else {
-			order = cmp.Or(order, strings.Compare(x, y))
+		key := fmt.Sprint(webhook[name])
+		if at, err := time.Parse(time.RFC3339Nano, key); err == nil {
+			key = at.UTC().Format("2006-01-02T15:04:05.000000000")
 		}
+		keys = append(keys, key)
 	}
-	return order
+	return keys
 }
 
 func repeatable(ctx context.Context, s *session) error {

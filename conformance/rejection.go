@@ -152,11 +152,12 @@ func otherMethods(ctx context.Context, s *session) error {
 
 // precedence sends requests with two errors each.
 func precedence(ctx context.Context, s *session) error {
-	_, e1 := s.expect(ctx, []int{http.StatusNotFound}, "GET "+nowhere+" {none}")
-	_, e2 := s.expect(ctx, []int{http.StatusMethodNotAllowed}, "HEAD {list} {none}")
-	_, e3 := s.expect(ctx, []int{http.StatusUnauthorized}, "GET {list}?conformance=1 {none}")
-	_, e4 := s.expect(ctx, badRequest, "GET {foreign}?conformance=1")
-	return cmp.Or(e1, e2, e3, e4)
+	return cmp.Or(
+		rejects([]int{404}, "GET "+nowhere+" {none}")(ctx, s),
+		rejects([]int{405}, "HEAD {list} {none}")(ctx, s),
+		rejects([]int{401}, "GET {list}?conformance=1 {none}")(ctx, s),
+		rejects(badRequest, "GET {foreign}?conformance=1")(ctx, s),
+	)
 }
 
 func requestIDKept(ctx context.Context, s *session) error {

@@ -64,11 +64,12 @@ func newSession(cfg Config) (*session, error) {
 	if err != nil {
 		return nil, err
 	}
-	client := *cfg.HTTPClient
-	client.Jar = nil
-	client.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
 	s := &session{
-		cfg: cfg, base: base, contract: k, client: &client,
+		cfg: cfg, base: base, contract: k,
+		client: &http.Client{
+			Transport: cfg.HTTPClient.Transport, Timeout: cfg.HTTPClient.Timeout,
+			CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
+		},
 		limiter: rate.NewLimiter(rate.Limit(cfg.Rate), parallelReads),
 		secrets: map[string]bool{}, noted: map[string]*violation{},
 	}
@@ -76,7 +77,6 @@ func newSession(cfg Config) (*session, error) {
 	return s, nil
 }
 
-// list is a request for a page of the organization.
 func (s *session) list(query string) *http.Request {
 	return s.get(s.contract.listPath(s.cfg.Organization), query)
 }

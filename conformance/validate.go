@@ -100,7 +100,7 @@ func (s *session) validatePage(a *response, declared *openapi3.Response) {
 	for _, e := range mismatches(s.contract.page, a.whole) {
 		s.note(checkOf(e), a, true, "/%s: %s", strings.Join(e.JSONPointer(), "/"), e.Reason)
 	}
-	extra := undeclared(s.contract.page, a.whole, "")
+	extra := undeclared(s.contract.page.NewRef(), a.whole, "")
 	slices.Sort(extra)
 	s.note("extra-fields", a, len(extra) > 0, "the contract does not know %s", strings.Join(slices.Compact(extra), ", "))
 	twice := duplicateKeys(json.NewDecoder(bytes.NewReader(a.body)), "")
@@ -205,20 +205,19 @@ func provenance(extension any, facet string) Class {
 }
 
 // undeclared returns the places in value that the schema does not declare.
-func undeclared(schema *openapi3.Schema, value any, at string) (places []string) {
+func undeclared(schema *openapi3.SchemaRef, value any, at string) (places []string) {
+	if schema == nil {
+		return []string{at}
+	}
 	switch v := value.(type) {
 	case map[string]any:
 		for name, member := range v {
-			if property := schema.Properties[name]; property != nil {
-				places = append(places, undeclared(property.Value, member, at+"/"+name)...)
-			} else {
-				places = append(places, at+"/"+name)
-			}
+			places = append(places, undeclared(schema.Value.Properties[name], member, at+"/"+name)...)
 		}
 	case []any:
 		for _, item := range v {
-			if schema.Items != nil {
-				places = append(places, undeclared(schema.Items.Value, item, at+"/*")...)
+			if schema.Value.Items != nil {
+				places = append(places, undeclared(schema.Value.Items, item, at+"/*")...)
 			}
 		}
 	}
