@@ -135,8 +135,7 @@ func (k *contract) headerChecks() []check {
 	rows := map[string]check{}
 	for status, response := range k.listing.Responses.Map() {
 		for name := range response.Value.Headers {
-			id := strings.ToLower(name)
-			about := "operation/responses/" + status + "/headers/" + name
+			id, about := strings.ToLower(name), "operation/responses/"+status+"/headers/"+name
 			rows[id] = check{"headers", id, about, Decided, http.CanonicalHeaderKey(name) + " is as declared", nil}
 		}
 	}

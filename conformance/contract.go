@@ -133,7 +133,7 @@ func (k *contract) findParameters() error {
 	for i, ref := range k.listing.Parameters {
 		p, at := ref.Value, k.locate(fmt.Sprintf("operation/parameters/%d", i))
 		switch {
-		case strings.Contains(k.path, "{"+p.Name+"}"):
+		case p.In == openapi3.ParameterInPath && strings.Contains(k.path, "{"+p.Name+"}"):
 			k.organization, k.places["organization"] = p, at
 		case p.Name == k.paging.SizeParameter:
 			k.size, k.places["sizeParameter"] = p, at

@@ -27,12 +27,12 @@ func (k *contract) readPage(a *response) (p page, err error) {
 		return p, errors.New("the body is not JSON")
 	}
 	p.whole = a.value
-	items, _ := get(a.value, k.paging.Items).([]any)
+	items, standard := get(a.value, k.paging.Items).([]any)
 	links := k.paging.Next[:max(0, strings.LastIndexByte(k.paging.Next, '.'))]
-	if _, standard := get(a.value, links).(map[string]any); items == nil || !standard {
-		if items == nil {
-			items = k.search(a.value)
-		}
+	if !standard {
+		items = k.search(a.value)
+	}
+	if _, ok := get(a.value, links).(map[string]any); !standard || !ok {
 		p.keys = "no keys, as it is no object"
 		if object, ok := a.value.(map[string]any); ok {
 			p.keys = "keys " + strings.Join(slices.Sorted(maps.Keys(object)), ", ")
