@@ -8,6 +8,7 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"time"
 )
 
 // page is a page that was read leniently: webhooks are found in any envelope by their required properties, even with
@@ -61,6 +62,18 @@ func (k *contract) id(webhook map[string]any) string {
 		return fmt.Sprint(id)
 	}
 	return encode(webhook)
+}
+
+// order is what a webhook is ordered by: times in one notation, so that they compare as text, and all else as it is.
+func (k *contract) order(webhook map[string]any) (keys []string) {
+	for _, name := range k.paging.Order {
+		key := fmt.Sprint(webhook[name])
+		if at, err := time.Parse(time.RFC3339Nano, key); err == nil {
+			key = at.UTC().Format("2006-01-02T15:04:05.000000000")
+		}
+		keys = append(keys, key)
+	}
+	return keys
 }
 
 // search finds the list of webhooks anywhere in a value, or an empty list; nil if there is neither.

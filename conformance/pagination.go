@@ -8,7 +8,6 @@ import (
 	"net/url"
 	"slices"
 	"strings"
-	"time"
 
 	"golang.org/x/sync/errgroup"
 )
@@ -273,18 +272,6 @@ func inOrder(_ context.Context, s *session) error {
 		}
 	}
 	return nil
-}
-
-// order is what a webhook is ordered by: times in one notation, so that they compare as text, and all else as it is.
-func (k *contract) order(webhook map[string]any) (keys []string) {
-	for _, name := range k.paging.Order {
-		key := fmt.Sprint(webhook[name])
-		if at, err := time.Parse(time.RFC3339Nano, key); err == nil {
-			key = at.UTC().Format("2006-01-02T15:04:05.000000000")
-		}
-		keys = append(keys, key)
-	}
-	return keys
 }
 
 func repeatable(ctx context.Context, s *session) error {
