@@ -122,7 +122,7 @@ func (c *canceler) HandleCancel(context.Context) {
 	deadline := time.Now().Add(time.Second)
 	_ = c.conn.Conn().SetDeadline(deadline)
 	c.done = make(chan struct{})
-	go func() {
+	go func() { //nolint:gosec // the statement's context has ended
 		defer close(c.done)
 		ctx, cancel := context.WithDeadline(context.Background(), deadline)
 		defer cancel()
