@@ -85,9 +85,9 @@ func scanBinary(row [][]byte, columns []any) error {
 		case *int64:
 			switch len(raw) {
 			case 8:
-				*column = int64(binary.BigEndian.Uint64(raw)) //nolint:gosec // the bits, sign and all
+				*column = int64(binary.BigEndian.Uint64(raw))
 			case 4:
-				*column = int64(int32(binary.BigEndian.Uint32(raw))) //nolint:gosec // the bits, sign and all
+				*column = int64(int32(binary.BigEndian.Uint32(raw)))
 			default:
 				return fmt.Errorf("an integer of %d bytes", len(raw))
 			}
